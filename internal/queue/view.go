@@ -1,0 +1,133 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"chat-system/internal/chat"
+)
+
+// View is what Redis knows of a scope beyond the database.
+type View struct {
+	Pending []*Pending // for each number asked for: what is accepted and not known to be stored, or nil
+	Last    int64      // the last number given, 0 when Redis does not know it
+}
+
+// view is a question on its way through the group of reads.
+type view struct {
+	scope   chat.Scope
+	numbers []int64
+	done    chan struct{}
+	floor   *redis.SliceCmd
+	pending *redis.SliceCmd
+	last    *redis.SliceCmd
+	err     error
+}
+
+// Views reads what Redis knows of the given numbers of a scope. It is to be read before the database, never after:
+// a write that is flushed in between would be seen in neither.
+func (q *Queue) Views(ctx context.Context, s chat.Scope, numbers []int64) (View, error) {
+	v := &view{scope: s, numbers: numbers, done: make(chan struct{}, 1)}
+	if !q.reads.Add(v) {
+		return View{}, fmt.Errorf("queue: too many reads wait")
+	}
+	select {
+	case <-v.done:
+	case <-ctx.Done():
+		return View{}, ctx.Err()
+	}
+	if v.err != nil {
+		return View{}, v.err
+	}
+	return v.decode()
+}
+
+// readViews answers a batch of questions in one pipeline.
+func (q *Queue) readViews(batch []*view) {
+	ctx := context.Background()
+	pipe := q.rdb.Pipeline()
+	floors := make(map[int]*redis.SliceCmd, 16)
+	for _, v := range batch {
+		p := q.Partition(v.scope)
+		if floors[p] == nil {
+			floors[p] = pipe.HMGet(ctx, openKey(p), "floor", "gen")
+		}
+		v.floor = floors[p]
+		v.last = pipe.HMGet(ctx, seqKey(p, v.scope), "n", "gen")
+		if len(v.numbers) > 0 {
+			fields := make([]string, len(v.numbers))
+			for i, n := range v.numbers {
+				fields[i] = itoa(n)
+			}
+			v.pending = pipe.HMGet(ctx, pendingKey(p, v.scope), fields...)
+		}
+	}
+	_, err := pipe.Exec(ctx)
+	for _, v := range batch {
+		if err != nil {
+			v.err = fmt.Errorf("queue: read pending: %w", err)
+		}
+		v.done <- struct{}{}
+	}
+}
+
+func (v *view) decode() (View, error) {
+	out := View{Pending: make([]*Pending, len(v.numbers))}
+	floorID, _ := v.floor.Val()[0].(string)
+	gen, _ := v.floor.Val()[1].(string)
+	var floor chat.Version
+	if floorID != "" {
+		var err error
+		if floor, err = chat.ParseVersion(floorID); err != nil {
+			return out, fmt.Errorf("%w: floor", errReply)
+		}
+	}
+	if n, _ := v.last.Val()[0].(string); n != "" && v.last.Val()[1] == gen {
+		w := words{rest: n}
+		if out.Last = w.number(); w.bad {
+			return out, fmt.Errorf("%w: counter", errReply)
+		}
+	}
+	if v.pending == nil {
+		return out, nil
+	}
+	for i, raw := range v.pending.Val() {
+		s, ok := raw.(string)
+		if !ok {
+			continue
+		}
+		p, err := decodePending(s)
+		if err != nil {
+			return out, err
+		}
+		if p.Version > floor {
+			out.Pending[i] = &p
+		}
+	}
+	return out, nil
+}
+
+// Lasts reads the last numbers given in many scopes, 0 where Redis does not know.
+func (q *Queue) Lasts(ctx context.Context, scopes []chat.Scope) ([]int64, error) {
+	views := make([]*view, len(scopes))
+	for i, s := range scopes {
+		views[i] = &view{scope: s, done: make(chan struct{}, 1)}
+	}
+	for n := 0; n < len(views); n += maxBatch {
+		q.readViews(views[n:min(n+maxBatch, len(views))])
+	}
+	lasts := make([]int64, len(scopes))
+	for i, v := range views {
+		if v.err != nil {
+			return nil, v.err
+		}
+		out, err := v.decode()
+		if err != nil {
+			return nil, err
+		}
+		lasts[i] = out.Last
+	}
+	return lasts, ctx.Err()
+}
