@@ -119,8 +119,7 @@ func (l *lane) args(how, script string, p int, gen int64) []any {
 		}
 	}
 	args[0], args[1], args[2] = how, script, len(args)-3
-	share := max(1, l.q.MaxEntries/int64(l.q.Partitions))
-	args = append(args, gen, share, int64(idempotencyTTL/time.Second), len(scopes))
+	args = append(args, gen, l.q.Share(), int64(idempotencyTTL/time.Second), len(scopes))
 	for _, s := range scopes {
 		args = append(args, itoa(s.Application)+" "+itoa(s.Chat))
 	}

@@ -93,3 +93,6 @@ func New(c Config, client *Client, ledger Ledger) *Queue {
 func (q *Queue) Partition(s chat.Scope) int { return Partition(s, q.Partitions) }
 
 func (q *Queue) lane(p int) *lane { return q.lanes[p%len(q.lanes)] }
+
+// Share is how many entries the stream of one partition may hold.
+func (q *Queue) Share() int64 { return max(1, q.MaxEntries/int64(q.Partitions)) }
