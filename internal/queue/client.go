@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -105,6 +106,12 @@ type connection struct {
 	of *connections
 }
 
+// socket lets the pool see that its peer has closed it, before it is used for a write whose outcome were unknown then.
+type socket struct {
+	*connection
+	syscall.Conn
+}
+
 func newConnections() *connections { return &connections{open: map[*connection]struct{}{}} }
 
 func (cs *connections) dialer(o *redis.Options) func(context.Context, string, string) (net.Conn, error) {
@@ -118,6 +125,9 @@ func (cs *connections) dialer(o *redis.Options) func(context.Context, string, st
 		cs.mu.Lock()
 		defer cs.mu.Unlock()
 		cs.open[c] = struct{}{}
+		if raw, ok := conn.(syscall.Conn); ok {
+			return &socket{c, raw}, nil
+		}
 		return c, nil
 	}
 }

@@ -117,14 +117,6 @@ func (r real) empty() {
 func (r real) restart() {
 	r.Kill()
 	r.Start()
-	r.reconnect()
-}
-
-// reconnect uses up the connections that died with the server: what is sent on one has an unknown outcome.
-func (r real) reconnect() {
-	for range poolSize {
-		_ = r.client.Ping(r.t.Context())
-	}
 }
 
 func (r real) loseDisk() {
@@ -133,7 +125,6 @@ func (r real) loseDisk() {
 		r.t.Fatal(err)
 	}
 	r.Start()
-	r.reconnect()
 }
 
 // onEach runs a test on the embedded Redis and on a real one.
