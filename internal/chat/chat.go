@@ -33,6 +33,13 @@ type Message struct {
 	UpdatedAt     time.Time
 }
 
+// Hit is a message that a search found. Highlight is its body, or pieces of it, HTML-encoded but for the <em> around what
+// matched.
+type Hit struct {
+	Message
+	Highlight string
+}
+
 // Scope is where numbers are counted: the chats of an application (Chat 0) or the messages of a chat.
 type Scope struct {
 	Application int64
