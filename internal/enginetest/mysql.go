@@ -70,8 +70,8 @@ func mysqlServer(flags []string) (*mysqlInstance, error) {
 		command: append(d.args(data), append([]string{
 			"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", port),
 			"--socket=" + filepath.Join(dir, "socket"), "--pid-file=" + filepath.Join(dir, "pid"), "--tmpdir=" + dir,
-			"--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1", "--server-id=1", "--log-bin=binlog", "--binlog-format=ROW",
-			"--max-allowed-packet=64M", "--max-connections=500", "--local-infile=ON",
+			"--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1", "--server-id=1", "--log-bin=binlog",
+			"--max-allowed-packet=64M", "--max-connections=500", "--local-infile=ON", "--secure-file-priv=",
 			"--innodb-buffer-pool-size=64M", "--performance-schema=OFF",
 		}, flags...)...),
 		ready: func(ctx context.Context) error { return onServer(ctx, m.addr, "DO 1") },

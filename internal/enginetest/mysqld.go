@@ -48,7 +48,7 @@ func (d *mysqld) args(data string) []string {
 		args = append(args, "--user=root")
 	}
 	if d.mariaDB {
-		return append(args, "--innodb-log-file-size=64M")
+		return append(args, "--innodb-log-file-size=64M", "--binlog-format=ROW")
 	}
 	return append(args, "--mysqlx=OFF", "--innodb-redo-log-capacity=64M")
 }

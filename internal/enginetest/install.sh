@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Installs what the tests need and lacks here: a C compiler (for -race), a JDK, Maven, MariaDB and Redis from the
+# distribution's packages, Elasticsearch from Maven Central into the cache folder. Quick when all is there.
+# MariaDB and Redis are left out where CHAT_TEST_MYSQLD and CHAT_TEST_REDIS_SERVER name others.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+elasticsearch_version=8.19.0
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/chat-system
+[ "$(id -u)" != 0 ] || cache=/var/cache/chat-system # Elasticsearch won't run as root, and others can't look into root's home
+PATH=$PATH:/usr/sbin
+
+has() { command -v "$1" >/dev/null; }
+
+# The home of a JDK from 17 on; those that this Elasticsearch is made for come first.
+java_home() {
+  local home
+  for home in /usr/lib/jvm/*17* /usr/lib/jvm/*21* "${JAVA_HOME:-}" /usr/lib/jvm/*; do
+    [ -x "$home/bin/javac" ] || continue
+    [ "$("$home/bin/javac" -version 2>&1 | grep -oE '[0-9]+' | head -n 1)" -ge 17 ] && echo "$home" && return
+  done
+}
+
+packages() {
+  local wanted=()
+  has cc || wanted+=(gcc libc6-dev)
+  [ -n "$(java_home)" ] || wanted+=(default-jdk-headless)
+  has mvn || wanted+=(maven)
+  [ -n "${CHAT_TEST_MYSQLD:-}" ] || has mysqld || { has mariadbd && has mariadb-install-db; } ||
+    wanted+=(mariadb-server-core mariadb-client-core)
+  [ -n "${CHAT_TEST_REDIS_SERVER:-}" ] || has redis-server || wanted+=(redis-server)
+  [ ${#wanted[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" != 0 ] || ! has apt-get; then
+    echo "The tests need these packages (names of Debian and Ubuntu): ${wanted[*]}. Install them, or run \`go test -short ./...\`, which needs none." >&2
+    exit 1
+  fi
+  echo "installing ${wanted[*]}"
+  apt-get -o DPkg::Lock::Timeout=300 update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
+}
+
+elasticsearch() {
+  local home=$cache/elasticsearch java new plugin wanted
+  java=$(java_home)
+  wanted="$elasticsearch_version $java $(cat install.sh elasticsearch/src/chat/analysis/*.java elasticsearch/*.json | sha256sum)"
+  mkdir -p "$cache"
+  exec 9>"$home.lock" && flock 9
+  [ "$(cat "$home/stamp" 2>/dev/null)" != "$wanted" ] || return 0
+  echo "installing Elasticsearch $elasticsearch_version into $home"
+  new=$home.new
+  rm -rf "$new" && mkdir -p "$new"
+  JAVA_HOME=$java mvn -q -B -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy -DoutputDirectory="$new" \
+    -Dartifact="org.elasticsearch.distribution.integ-test-zip:elasticsearch:$elasticsearch_version:zip"
+  (cd "$new" && "$java/bin/jar" xf "elasticsearch-$elasticsearch_version.zip" && rm ./*.zip && mv elasticsearch-*/* . && rmdir elasticsearch-* && chmod +x bin/*)
+  plugin=$new/plugins/chat-analysis
+  mkdir -p "$plugin"
+  "$java/bin/javac" --release 17 -cp "$new/lib/*" -d "$new/classes" elasticsearch/src/chat/analysis/*.java
+  "$java/bin/jar" cf "$plugin/chat-analysis.jar" -C "$new/classes" .
+  cp elasticsearch/named_components.json "$plugin/"
+  printf '%s\n' name=chat-analysis "description=ngram and asciifolding, which the published zip leaves out" version=1 \
+    "elasticsearch.version=$elasticsearch_version" java.version=17 >"$plugin/stable-plugin-descriptor.properties"
+  echo "$java" >"$new/java-home"
+  chmod -R a+rX "$new"
+  echo "$wanted" >"$new/stamp"
+  rm -rf "$home" && mv "$new" "$home"
+}
+
+packages
+elasticsearch
