@@ -1,16 +1,46 @@
-# `make` or `make help` lists the targets.
+# `make` lists the targets.
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 # The tools are pinned in a module of their own, so that the service's go.mod stays free of them.
 TOOL := go tool -modfile=internal/tools/go.mod
+# What to test, and RACE=1 for the race detector.
+PKG ?= ./...
+RACE ?=
 
 help: ## This list
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-##@ Develop
-generate: ## Regenerate everything that is generated (go:generate lines; sqlc runs as `go tool -modfile=internal/tools/go.mod sqlc`)
+##@ Build
+build: ## The programs, into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+generate: ## Everything that is generated, anew (sqlc by hand: go tool -modfile=internal/tools/go.mod sqlc)
 	go generate ./...
 
-.PHONY: help generate
+fmt: ## Format the Go code
+	$(TOOL) golangci-lint fmt
+
+clean: ## Remove bin/
+	rm -rf bin
+
+##@ Check
+test: engines ## Every test, on real engines (RACE=1: with the race detector; PKG=./api/...: these packages)
+	go run ./internal/enginetest/withelasticsearch go test -tags failpoint -timeout 20m $(if $(RACE),-race) $(PKG)
+
+engines: ## Install what the tests need and is missing (a machine without root and apt is told what)
+	@internal/enginetest/install.sh
+
+lint: ## golangci-lint
+	$(TOOL) golangci-lint run
+
+verify: generate ## Fail when a generated file or go.mod is stale
+	@stale=$$(git grep -lz --untracked -e '^// Code generated .* DO NOT EDIT' | xargs -0 git status --porcelain --); \
+	[ -z "$$stale" ] || { printf 'stale, commit what `make generate` makes:\n%s\n' "$$stale" >&2; exit 1; }
+	go mod tidy -diff
+
+vulnerabilities: ## Known vulnerabilities in what is used (asks vuln.go.dev)
+	$(TOOL) govulncheck ./...
+
+.PHONY: help build generate fmt clean test engines lint verify vulnerabilities

@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -22,9 +21,6 @@ func cacheDir() (string, error) {
 	return filepath.Join(dir, "chat-system"), err
 }
 
-// lifeline is the end of the pipe that the reaper listens on. It is kept here so that no garbage collection closes it.
-var lifeline io.WriteCloser
-
 // processDir holds the data folders of this process. A small shell outlives the process to remove it, as no code of ours
 // runs when a process is killed.
 var processDir = sync.OnceValues(func() (string, error) {
@@ -39,10 +35,14 @@ var processDir = sync.OnceValues(func() (string, error) {
 	reaper := exec.Command("sh", "-c", `cat; for i in 1 2 3 4 5 6 7 8 9; do rm -rf "$1" && exit; sleep 1; done`, "sh", dir)
 	reaper.Dir = "/"
 	reaper.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if lifeline, err = reaper.StdinPipe(); err != nil {
+	if _, err := reaper.StdinPipe(); err != nil {
 		return "", err
 	}
-	return dir, reaper.Start()
+	if err := reaper.Start(); err != nil {
+		return "", err
+	}
+	go func() { _ = reaper.Wait() }() // keeps our end of the pipe from the garbage collector, which would close it
+	return dir, nil
 })
 
 // newDir gives an engine a folder.
