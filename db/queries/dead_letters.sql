@@ -1,0 +1,31 @@
+-- multirow: InsertDeadLetters
+-- name: InsertDeadLetter :exec
+INSERT INTO dead_letters (partition_id, version, sink, kind, application_id, chat_number, number, payload, reason, state, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: DeadLetter :one
+SELECT * FROM dead_letters WHERE partition_id = ? AND version = ? AND sink = ?;
+
+-- name: DeadLetters :many
+SELECT * FROM dead_letters
+WHERE state = sqlc.arg(state) AND (partition_id > sqlc.arg(partition_id) OR (partition_id = sqlc.arg(partition_id) AND version > sqlc.arg(version))
+   OR (partition_id = sqlc.arg(partition_id) AND version = sqlc.arg(version) AND sink > sqlc.arg(sink)))
+ORDER BY partition_id, version, sink LIMIT ?;
+
+-- What became of numbers that have no row; an edit comes after its message.
+-- name: DeadLettersInWindow :many
+SELECT * FROM dead_letters
+WHERE application_id = ? AND chat_number = ? AND number >= sqlc.arg(from_number) AND number <= sqlc.arg(to_number) AND sink = 'mysql'
+ORDER BY number, version;
+
+-- name: MoveDeadLetter :execrows
+UPDATE dead_letters SET state = sqlc.arg(state), reason = sqlc.arg(reason)
+WHERE partition_id = ? AND version = ? AND sink = ? AND state = sqlc.arg(old_state);
+
+-- name: CountDeadLetters :many
+SELECT sink, state, CAST(COUNT(*) AS SIGNED) AS letters FROM dead_letters GROUP BY sink, state;
+
+-- Versions of a stretch of the stream that have no row.
+-- name: DeadVersions :many
+SELECT version FROM dead_letters
+WHERE partition_id = ? AND sink = 'mysql' AND state <> 'stored' AND version > sqlc.arg(above) AND version <= sqlc.arg(to_version);

@@ -1,0 +1,182 @@
+package flusher
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"chat-system/db"
+	"chat-system/internal/chat"
+	"chat-system/internal/failpoint"
+	"chat-system/internal/queue"
+)
+
+// commit stores the entries in one transaction. Its first statement moves the cursor from where the entries follow on;
+// where that moves nothing, somebody else was here and nothing is done.
+func (f *Flusher) commit(ctx context.Context, p int, cur queue.Cursor, es []queue.Entry) error {
+	failpoint.Hit("flush.begin")
+	b := &batch{f: f, p: p}
+	err := f.db.WithTx(ctx, func(q *db.Queries) error {
+		*b = batch{f: f, p: p, q: q}
+		last := es[len(es)-1]
+		moved, err := q.AdvanceCursor(ctx, db.AdvanceCursorParams{
+			Position: int64(last.Version), PositionGen: last.Generation,
+			PartitionID: int32(p), OldPosition: int64(cur.Position.Version), Gen: cur.Generation, //nolint:gosec // p < 1024
+		})
+		if err != nil {
+			return err
+		}
+		if moved == 0 {
+			return errMoved
+		}
+		failpoint.Hit("flush.moved")
+		if err := b.store(ctx, es); err != nil {
+			return err
+		}
+		failpoint.Hit("flush.commit")
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	b.report()
+	return nil
+}
+
+// batch is what one transaction stores.
+type batch struct {
+	f    *Flusher
+	p    int
+	q    *db.Queries
+	dead []deadEntry
+}
+
+type deadEntry struct {
+	queue.Entry
+	reason string
+	broken bool // its number was stored already, which must not happen
+}
+
+// store brings the entries into their tables. The order matters: a new chat takes the count of the messages that were
+// committed before it; messages that are stored later, or at the same time, find its row or hold off its insertion by
+// the gap that they lock, and raise the count themselves.
+func (b *batch) store(ctx context.Context, es []queue.Entry) error {
+	var chats, messages, edits []queue.Entry
+	for i := range es {
+		switch es[i].Kind {
+		case queue.ChatCreated:
+			chats = append(chats, es[i])
+		case queue.MessageCreated:
+			messages = append(messages, es[i])
+		case queue.MessageEdited:
+			edits = append(edits, es[i])
+		}
+	}
+	byKey := func(x, y queue.Entry) int {
+		return cmp.Or(cmp.Compare(x.Scope.Application, y.Scope.Application), cmp.Compare(x.Scope.Chat, y.Scope.Chat), cmp.Compare(x.Number, y.Number))
+	}
+	slices.SortFunc(chats, byKey)
+	slices.SortFunc(messages, byKey)
+	if err := b.insertChats(ctx, chats); err != nil {
+		return err
+	}
+	failpoint.Hit("flush.chats")
+	if err := b.insertMessages(ctx, messages); err != nil {
+		return err
+	}
+	failpoint.Hit("flush.messages")
+	for i := range edits {
+		if err := b.edit(ctx, &edits[i]); err != nil {
+			return err
+		}
+	}
+	if err := b.raiseCounts(ctx, chats, messages); err != nil {
+		return err
+	}
+	if err := b.keys(ctx, es); err != nil {
+		return err
+	}
+	return b.deadLetters(ctx)
+}
+
+// raiseCounts adds what was created to the counts above it, dead letters too: a count counts numbers.
+func (b *batch) raiseCounts(ctx context.Context, chats, messages []queue.Entry) error {
+	for _, group := range deltas(messages) {
+		for _, part := range chunks(group.scopes, 1000) {
+			keys := make([]db.AddMessagesCountsRow, len(part))
+			for i, s := range part {
+				keys[i] = db.AddMessagesCountsRow{ApplicationID: s.Application, Number: s.Chat}
+			}
+			if _, err := b.q.AddMessagesCounts(ctx, group.by, keys); err != nil {
+				return err
+			}
+		}
+	}
+	for _, group := range deltas(chats) {
+		for _, s := range group.scopes {
+			if err := b.q.AddChatsCount(ctx, db.AddChatsCountParams{Delta: group.by, ID: s.Application}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+type delta struct {
+	by     int64
+	scopes []chat.Scope
+}
+
+// deltas groups scopes by how many entries they have; the entries are sorted by scope.
+func deltas(es []queue.Entry) []delta {
+	by := map[int64][]chat.Scope{}
+	for i := 0; i < len(es); {
+		n := i
+		for n < len(es) && es[n].Scope == es[i].Scope {
+			n++
+		}
+		by[int64(n-i)] = append(by[int64(n-i)], es[i].Scope)
+		i = n
+	}
+	out := make([]delta, 0, len(by))
+	for n, scopes := range by {
+		out = append(out, delta{n, scopes})
+	}
+	slices.SortFunc(out, func(x, y delta) int { return cmp.Compare(x.by, y.by) })
+	return out
+}
+
+func (b *batch) keys(ctx context.Context, es []queue.Entry) error {
+	var rows []db.InsertIdempotencyKeysRow
+	for i := range es {
+		if e := &es[i]; e.Idempotency.Given {
+			rows = append(rows, db.InsertIdempotencyKeysRow{
+				ApplicationID: e.Scope.Application, KeyHash: e.Idempotency.Key[:], PayloadHash: e.Idempotency.Payload[:],
+				Answer: e.Number, CreatedAt: e.CreatedAt,
+			})
+		}
+	}
+	for _, part := range chunks(rows, maxRows) {
+		if err := b.q.InsertIdempotencyKeys(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func chunks[T any](all []T, size int) [][]T { return slices.Collect(slices.Chunk(all, size)) }
+
+// report tells what became a dead letter, after the commit.
+func (b *batch) report() {
+	for i := range b.dead {
+		d := &b.dead[i]
+		b.f.metrics.dead.WithLabelValues(db.SinkDatabase).Inc()
+		log := b.f.Log.With("partition", b.p, "application", d.Scope.Application, "chat", d.Scope.Chat, "number", d.Number, "reason", d.reason)
+		if d.broken {
+			b.f.metrics.broken.Inc()
+			log.Error("a number was to be stored twice: a promise is broken")
+		} else {
+			log.Warn("a write became a dead letter")
+		}
+	}
+}

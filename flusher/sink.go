@@ -1,0 +1,384 @@
+package flusher
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"chat-system/db"
+	"chat-system/internal/chat"
+	"chat-system/internal/queue"
+	"chat-system/internal/search"
+)
+
+const (
+	sinkTick  = 200 * time.Millisecond
+	sinkList  = 5 * time.Second // how often new indexes are looked for
+	sinkPage  = 1000            // rows of one page of a resync
+	putTime   = time.Minute
+	tablePage = 500
+)
+
+// Indexes are the search indexes that are written: each is a sink of its own, named as the index is.
+type Indexes interface {
+	// Current gives the name of the index that is searched, and makes one when there is none.
+	Current(ctx context.Context) (string, error)
+	// At gives the index of that name to write to.
+	At(name string) search.Index
+}
+
+// sinks follow the stream into search indexes, never past what the database has committed. An engine that is away
+// delays them alone.
+type sinks struct {
+	f       *Flusher
+	indexes Indexes
+	backlog int64 // entries that a partition's stream may hold for a sink that lags; then it is filled from the tables
+	bell    chan struct{}
+
+	mu    sync.Mutex
+	keeps map[string][]chat.Version // by sink and partition: what of the stream is still needed
+}
+
+// Search adds the search indexes as sinks. It is called before Run.
+func (f *Flusher) Search(indexes Indexes, backlog int64) {
+	f.sinks = &sinks{
+		f: f, indexes: indexes, backlog: max(1, backlog/int64(f.Partitions)), bell: make(chan struct{}, 1), keeps: map[string][]chat.Version{},
+	}
+}
+
+// nothing says that a sink needs nothing of a stream.
+const nothing = chat.Version(math.MaxInt64)
+
+// lowest is the version below which no sink needs the partition's stream; 0 while that is not known.
+func (s *sinks) lowest(p int) chat.Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.keeps) == 0 {
+		return 0
+	}
+	low := nothing
+	for _, keep := range s.keeps {
+		low = min(low, keep[p])
+	}
+	return low
+}
+
+func (s *sinks) keep(sink string, p int, v chat.Version) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keeps[sink] == nil {
+		s.keeps[sink] = make([]chat.Version, s.f.Partitions)
+	}
+	s.keeps[sink][p] = v
+}
+
+// run starts a loop for every sink there is, and for those that a reindexing adds.
+func (s *sinks) run(ctx context.Context) {
+	running := map[string]context.CancelFunc{}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	tick := time.NewTicker(sinkList)
+	defer tick.Stop()
+	for {
+		names, err := s.list(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.f.metrics.searchFailures.Inc()
+			s.f.Log.Warn("search is behind: its index can't be asked for", "error", err)
+		}
+		for _, name := range names {
+			if running[name] == nil {
+				sub, cancel := context.WithCancel(ctx)
+				running[name] = cancel
+				wg.Go(func() { newSink(s, name).run(sub) })
+			}
+		}
+		for name, cancel := range running {
+			if err == nil && !contains(names, name) {
+				cancel()
+				delete(running, name)
+				s.mu.Lock()
+				delete(s.keeps, name)
+				s.mu.Unlock()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			for _, cancel := range running {
+				cancel()
+			}
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func contains(names []string, name string) bool {
+	for _, n := range names {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// list gives the sinks of the database; the index that is searched is one from the moment that it exists.
+func (s *sinks) list(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	current, err := s.indexes.Current(ctx)
+	if err != nil {
+		known, _ := s.f.db.SearchSinks(ctx) // those go on, which watches their backlog
+		return known, err
+	}
+	if err := AddSink(ctx, s.f.db, current, s.f.Partitions); err != nil {
+		return nil, err
+	}
+	return s.f.db.SearchSinks(ctx)
+}
+
+// AddSink makes an index a sink that is to be filled from the tables. One that is there stays as it is.
+func AddSink(ctx context.Context, d *db.DB, name string, partitions int) error {
+	have, err := d.Cursors(ctx, name)
+	if err != nil {
+		return err
+	}
+	there := map[int32]bool{}
+	for _, c := range have {
+		there[c.PartitionID] = true
+	}
+	for p := range partitions {
+		if there[int32(p)] { //nolint:gosec // ≤ 1024
+			continue
+		}
+		err := d.InsertCursor(ctx, db.InsertCursorParams{PartitionID: int32(p), Sink: name, State: db.StateResync}) //nolint:gosec // ≤ 1024
+		if err != nil && !db.IsDuplicate(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// sink follows into one index.
+type sink struct {
+	*sinks
+	name  string
+	index search.Index
+	log   *slog.Logger
+}
+
+func newSink(s *sinks, name string) *sink {
+	return &sink{sinks: s, name: name, index: s.indexes.At(name), log: s.f.Log.With("sink", name)}
+}
+
+func (s *sink) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	pause := minPause
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		next := sinkTick
+		more, err := s.step(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.f.metrics.searchFailures.Inc()
+			s.log.Warn("search is behind; it is tried again", "error", err, "pause", pause)
+			next = pause
+			pause = min(2*pause, maxPause)
+		case more:
+			next, pause = 0, minPause
+		default:
+			pause = minPause
+		}
+		timer.Reset(next)
+	}
+}
+
+// step brings the index up to what the database has committed, as far as one bulk request goes.
+func (s *sink) step(ctx context.Context) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, putTime)
+	defer cancel()
+	cursors, err := s.f.db.Cursors(ctx, s.name)
+	if err != nil {
+		return false, err
+	}
+	committed, err := s.f.db.Cursors(ctx, db.SinkDatabase)
+	if err != nil {
+		return false, err
+	}
+	if len(cursors) != s.f.Partitions || len(committed) != s.f.Partitions {
+		return false, errors.New("flusher: not every partition has a cursor")
+	}
+	if cursors, err = s.shed(ctx, cursors); err != nil {
+		return false, err
+	}
+	var moves []move
+	var filling []db.FlushCursor
+	for i, c := range cursors {
+		if c.State == db.StateResync {
+			filling = append(filling, c)
+			continue
+		}
+		s.keep(s.name, i, chat.Version(c.Position))
+		if c.Position >= committed[i].Position {
+			continue
+		}
+		m, err := s.read(ctx, c, committed[i])
+		if err != nil {
+			return false, err
+		}
+		more = more || m.full
+		moves = append(moves, m)
+	}
+	if err := s.put(ctx, moves); err != nil {
+		return false, err
+	}
+	if len(filling) > 0 {
+		return true, s.resync(context.WithoutCancel(ctx), filling)
+	}
+	return more, nil
+}
+
+// shed gives up following where a stream grew past the backlog: its sink is filled from the tables instead.
+func (s *sink) shed(ctx context.Context, cursors []db.FlushCursor) ([]db.FlushCursor, error) {
+	all := make([]int, len(cursors))
+	for p := range all {
+		all[p] = p
+	}
+	depths, err := s.f.queue.Depths(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	for p := range cursors {
+		if depths[p].Entries <= s.backlog {
+			continue
+		}
+		s.keep(s.name, p, nothing)
+		if c := &cursors[p]; c.State == db.StateFollow && int64(depths[p].Last) > c.Position {
+			if err := s.turn(ctx, *c); err != nil {
+				return nil, err
+			}
+			c.State = db.StateResync
+		}
+	}
+	return cursors, nil
+}
+
+// turn makes a sink that follows one that is filled from the tables, unless somebody else moved it.
+func (s *sink) turn(ctx context.Context, c db.FlushCursor) error {
+	n, err := s.f.db.AdvanceSink(ctx, db.AdvanceSinkParams{
+		Position: c.Position, PositionGen: c.PositionGen, State: db.StateResync,
+		PartitionID: c.PartitionID, Sink: s.name, OldPosition: c.Position, OldState: db.StateFollow,
+	})
+	if n > 0 {
+		s.f.metrics.resyncs.Inc()
+		s.log.Warn("search is filled from the database: the stream does not reach back to where it was", "partition", c.PartitionID)
+	}
+	return err
+}
+
+// move is what one step brings into the index from one partition.
+type move struct {
+	from, to db.FlushCursor
+	messages []chat.Message
+	full     bool // there is more to read
+}
+
+// read takes what follows on the sink's cursor, up to the committed one.
+func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, err error) {
+	m = move{from: c, to: c}
+	p := int(c.PartitionID)
+	b, err := s.f.queue.Read(ctx, p, queue.Position{Version: chat.Version(c.Position), Generation: c.PositionGen}, page)
+	if err != nil {
+		return m, err
+	}
+	if !b.Follows {
+		return m, s.turn(ctx, c)
+	}
+	dead, err := s.f.db.DeadVersions(ctx, db.DeadVersionsParams{PartitionID: c.PartitionID, Above: c.Position, ToVersion: committed.Position})
+	if err != nil {
+		return m, err
+	}
+	refused := map[chat.Version]bool{}
+	for _, v := range dead {
+		refused[chat.Version(v)] = true
+	}
+	at := map[messageKey]int{}
+	m.full = len(b.Entries) == page
+	for i := range b.Entries {
+		e := &b.Entries[i]
+		if int64(e.Version) > committed.Position {
+			m.full = false
+			break
+		}
+		m.to.Position, m.to.PositionGen = int64(e.Version), e.Generation
+		if (e.Kind != queue.MessageCreated && e.Kind != queue.MessageEdited) || refused[e.Version] {
+			continue
+		}
+		k := messageKey{e.Scope, e.Number}
+		n, ok := at[k]
+		if !ok {
+			n = len(m.messages)
+			at[k] = n
+			m.messages = append(m.messages, chat.Message{})
+		}
+		m.messages[n] = chat.Message{ // the last write of a message in the page holds all of it
+			ApplicationID: e.Scope.Application, ChatNumber: e.Scope.Chat, Number: e.Number, Body: e.Body, Version: e.Version,
+			CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
+		}
+	}
+	return m, nil
+}
+
+type messageKey struct {
+	scope  chat.Scope
+	number int64
+}
+
+// put writes the messages, then moves the cursors; what the index refuses for its data becomes a dead letter of this sink.
+func (s *sink) put(ctx context.Context, moves []move) error {
+	var messages []chat.Message
+	var partitions []int32
+	for _, m := range moves {
+		for range m.messages {
+			partitions = append(partitions, m.from.PartitionID)
+		}
+		messages = append(messages, m.messages...)
+	}
+	refusals, err := s.write(ctx, messages)
+	if err != nil {
+		return err
+	}
+	return s.f.db.WithTx(ctx, func(q *db.Queries) error {
+		for _, m := range moves {
+			if m.to.Position == m.from.Position {
+				continue
+			}
+			_, err := q.AdvanceSink(ctx, db.AdvanceSinkParams{ // where it moves nothing, somebody else put the same
+				Position: m.to.Position, PositionGen: m.to.PositionGen, State: db.StateFollow,
+				PartitionID: m.from.PartitionID, Sink: s.name, OldPosition: m.from.Position, OldState: db.StateFollow,
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return s.refuse(ctx, q, messages, partitions, refusals)
+	})
+}
+
+func (s *sink) write(ctx context.Context, messages []chat.Message) ([]search.Refusal, error) {
+	if len(messages) == 0 {
+		return nil, nil
+	}
+	refusals, err := s.index.Put(ctx, messages)
+	if err == nil {
+		s.f.metrics.documents.Add(float64(len(messages) - len(refusals)))
+	}
+	return refusals, err
+}

@@ -1,0 +1,284 @@
+package flusher
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"chat-system/internal/chat"
+	"chat-system/internal/failpoint"
+	"chat-system/internal/queue"
+)
+
+// worker flushes one partition.
+type worker struct {
+	f      *Flusher
+	p      int
+	log    *slog.Logger
+	bell   chan struct{}
+	stored *mark
+
+	known   bool // the cursor was read and nothing has happened since that would make it another
+	cur     queue.Cursor
+	cleaned chat.Version // everything up to here was taken out of pending by this worker
+	buffer  []queue.Entry
+	size    int
+	first   time.Time // when the oldest entry of the buffer was seen
+}
+
+func newWorker(f *Flusher, p int) *worker {
+	return &worker{f: f, p: p, log: f.Log.With("partition", p), bell: make(chan struct{}, 1), stored: newMark()}
+}
+
+// wake lets the worker look at its stream.
+func (w *worker) wake() {
+	select {
+	case w.bell <- struct{}{}:
+	default:
+	}
+}
+
+// errMoved says that somebody else moved the cursor or opened the partition.
+var errMoved = errors.New("flusher: the cursor is not where it was")
+
+// errCut says that the stream does not follow on the cursor though nobody moved it.
+var errCut = errors.New("flusher: the stream was cut: it holds neither the cursor's entry nor a marker that names it")
+
+func (w *worker) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	pause := minPause
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.bell:
+		case <-timer.C:
+		}
+		next, err := w.step(ctx)
+		if err != nil && ctx.Err() == nil {
+			w.forget()
+			if errors.Is(err, errMoved) {
+				w.log.Info("another flusher was here first")
+			} else {
+				w.f.metrics.failure(w.p)
+				w.log.Error("flush failed; it is tried again", "error", err, "pause", pause)
+			}
+			next = pause/2 + rand.N(pause) //nolint:gosec // no secret
+			pause = min(2*pause, maxPause)
+		} else {
+			pause = minPause
+		}
+		timer.Reset(next)
+	}
+}
+
+// forget drops what was read: the cursor is read again before anything else.
+func (w *worker) forget() {
+	w.known = false
+	w.drop()
+}
+
+func (w *worker) drop() { w.buffer, w.size = w.buffer[:0], 0 }
+
+// idle is how long a worker that is not woken waits before it looks again.
+const idle = time.Second
+
+// step reads what is new and flushes it when it is due. It gives how long to wait for more.
+func (w *worker) step(ctx context.Context) (time.Duration, error) {
+	if !w.known {
+		if err := w.begin(ctx); err != nil {
+			return 0, err
+		}
+	}
+	for {
+		more, err := w.read(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if len(w.buffer) == 0 {
+			return idle, nil
+		}
+		if wait := w.f.MaxWait - time.Since(w.first); !w.due() && wait > 0 {
+			if more {
+				continue
+			}
+			return wait, nil
+		}
+		if err := w.flush(ctx, more); err != nil {
+			return 0, err
+		}
+		if !more {
+			return 0, nil // look once more: what came meanwhile has waited already
+		}
+	}
+}
+
+// begin reads the cursor and takes out of pending what others committed and did not.
+func (w *worker) begin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	cur, err := w.f.ledger.Cursor(ctx, w.p)
+	if err != nil {
+		return err
+	}
+	failpoint.Hit("flush.cursor")
+	w.drop()
+	w.cur = cur
+	for w.cleaned < cur.Position.Version {
+		es, err := w.f.queue.Until(ctx, w.p, w.cleaned, cur.Position.Version, page)
+		if err != nil {
+			return err
+		}
+		if _, err := w.f.queue.Clean(ctx, w.p, es, 0); err != nil {
+			return err
+		}
+		if len(es) < page {
+			w.cleaned = cur.Position.Version
+		} else {
+			w.cleaned = es[len(es)-1].Version
+		}
+	}
+	w.known = true
+	w.stored.raise(cur.Position.Version)
+	return nil
+}
+
+// read adds a page of what follows on the buffer, or on the cursor; more says that the stream may hold further entries.
+func (w *worker) read(ctx context.Context) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	from := w.cur.Position
+	if n := len(w.buffer); n > 0 {
+		from = w.buffer[n-1].Position()
+	}
+	b, err := w.f.queue.Read(ctx, w.p, from, page)
+	failpoint.Hit("flush.read")
+	if err != nil {
+		return false, err
+	}
+	if b.Stale.Generation != w.cur.Generation {
+		return true, w.open(ctx, b.Stale)
+	}
+	if !b.Follows {
+		return true, w.cut(ctx)
+	}
+	if len(b.Broken) > 0 && len(b.Entries) == 0 && len(w.buffer) == 0 {
+		return false, b.Broken[0].Err // an unreadable entry is never passed over
+	}
+	if len(w.buffer) == 0 {
+		w.first = time.Now()
+	}
+	for i := range b.Entries {
+		w.size += b.Entries[i].Size()
+	}
+	w.buffer = append(w.buffer, b.Entries...)
+	return len(b.Entries) == page, nil
+}
+
+// open opens the partition where Redis and the database differ in its generation.
+func (w *worker) open(ctx context.Context, s queue.Stale) error {
+	mine := w.cur.Generation
+	w.forget()
+	gen, err := w.f.queue.Open(ctx, w.p, mine, s)
+	if err != nil {
+		return err
+	}
+	if gen == mine {
+		return errMoved // not settled: again, after a random pause
+	}
+	return w.begin(ctx)
+}
+
+// cut decides between a cursor that somebody else moved and a stream that was cut behind the database's back.
+func (w *worker) cut(ctx context.Context) error {
+	was, buffered := w.cur, len(w.buffer)
+	w.forget()
+	if err := w.begin(ctx); err != nil {
+		return err
+	}
+	if buffered > 0 || w.cur != was {
+		return nil
+	}
+	w.f.metrics.cut.WithLabelValues(label(w.p)).Inc()
+	return errCut
+}
+
+func (w *worker) due() bool {
+	if len(w.buffer) >= maxRows || w.size >= maxBytes {
+		return true
+	}
+	if len(w.buffer) < w.f.ChatThreshold && len(w.buffer) < w.f.MessageThreshold {
+		return false
+	}
+	chats := 0
+	for i := range w.buffer {
+		if w.buffer[i].Kind == queue.ChatCreated {
+			chats++
+		}
+	}
+	return chats >= w.f.ChatThreshold || len(w.buffer)-chats >= w.f.MessageThreshold
+}
+
+// flush stores the buffer, and what else can be read up to the bounds of a transaction, then cleans.
+func (w *worker) flush(ctx context.Context, more bool) error {
+	select {
+	case w.f.writers <- struct{}{}:
+		defer func() { <-w.f.writers }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for more && len(w.buffer) < maxRows && w.size < maxBytes {
+		var err error
+		if more, err = w.read(ctx); err != nil {
+			return err
+		}
+	}
+	if !w.known || len(w.buffer) == 0 {
+		return nil
+	}
+	// what was begun is finished: SIGTERM does not cut a transaction
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
+	defer cancel()
+	es := w.buffer[:min(len(w.buffer), maxRows)]
+	start := time.Now()
+	if err := w.f.commit(ctx, w.p, w.cur, es); err != nil {
+		return err
+	}
+	last := es[len(es)-1]
+	w.f.metrics.flushed(w.p, es, time.Since(start))
+	w.cur.Position = last.Position()
+	w.stored.raise(last.Version)
+	failpoint.Hit("flush.committed")
+	err := w.clean(ctx, es)
+	w.buffer = append(w.buffer[:0], w.buffer[len(es):]...)
+	w.size = 0
+	for i := range w.buffer {
+		w.size += w.buffer[i].Size()
+	}
+	return err
+}
+
+// clean takes the batch out of pending and trims the stream below what all sinks have, but for what is retained.
+func (w *worker) clean(ctx context.Context, es []queue.Entry) error {
+	last := es[len(es)-1].Version
+	below := min(last, chat.VersionAt(last.Millis()-w.f.Retention.Milliseconds()))
+	if w.f.sinks != nil {
+		below = min(below, w.f.sinks.lowest(w.p))
+	}
+	length, err := w.f.queue.Clean(ctx, w.p, es, below)
+	if err != nil {
+		return err
+	}
+	w.cleaned = last
+	if length > w.f.queue.Share()/2 { // rather a short retention than a full queue
+		below = last
+		if w.f.sinks != nil {
+			below = min(below, w.f.sinks.lowest(w.p))
+		}
+		_, err = w.f.queue.Clean(ctx, w.p, nil, below)
+	}
+	return err
+}

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"chat-system/db"
+	"chat-system/internal/chat"
+	"chat-system/internal/queue"
+)
+
+const ledgerTimeout = 4 * time.Second
+
+// Ledger answers the queue's questions from the database.
+type Ledger struct{ DB *db.DB }
+
+var _ queue.Ledger = Ledger{}
+
+// Cursor implements queue.Ledger.
+func (l Ledger) Cursor(ctx context.Context, partition int) (queue.Cursor, error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	defer cancel()
+	return cursor(ctx, l.DB.Queries, partition)
+}
+
+func cursor(ctx context.Context, q *db.Queries, partition int) (queue.Cursor, error) {
+	row, err := q.Cursor(ctx, db.CursorParams{PartitionID: int32(partition), Sink: db.SinkDatabase}) //nolint:gosec // < 1024
+	return queue.Cursor{
+		Position:   queue.Position{Version: chat.Version(row.Position), Generation: row.PositionGen},
+		Generation: row.Gen, Replid: row.Replid,
+	}, err
+}
+
+var errLostRace = errors.New("store: somebody else opened the partition")
+
+// NextGeneration implements queue.Ledger. Its lock on the cursor row waits for a flush in flight.
+func (l Ledger) NextGeneration(ctx context.Context, partition int, gen, seen int64, replid string) (c queue.Cursor, won bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	defer cancel()
+	err = l.DB.WithTx(ctx, func(q *db.Queries) error {
+		n, err := q.BumpGeneration(ctx, db.BumpGenerationParams{Seen: seen, Replid: replid, PartitionID: int32(partition), Gen: gen}) //nolint:gosec // < 1024
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errLostRace
+		}
+		c, err = cursor(ctx, q, partition)
+		return err
+	})
+	if errors.Is(err, errLostRace) {
+		return queue.Cursor{}, false, nil
+	}
+	return c, err == nil, err
+}
+
+// LastNumber implements queue.Ledger. Chats that messages show to have been there, but have no row, get one.
+func (l Ledger) LastNumber(ctx context.Context, partition int, s chat.Scope) (n, gen int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	defer cancel()
+	if s.Chat != 0 {
+		row, err := l.DB.SeedMessages(ctx, db.SeedMessagesParams{ApplicationID: s.Application, ChatNumber: s.Chat, PartitionID: int32(partition)}) //nolint:gosec // < 1024
+		return row.Number, row.Gen, err
+	}
+	row, err := l.DB.SeedChats(ctx, db.SeedChatsParams{ApplicationID: s.Application, PartitionID: int32(partition)}) //nolint:gosec // < 1024
+	if err != nil {
+		return 0, 0, err
+	}
+	return row.Number, row.Gen, l.addMissingChats(ctx, s.Application)
+}
+
+// addMissingChats: a chat whose creation was lost with Redis while its messages were stored exists all the same.
+func (l Ledger) addMissingChats(ctx context.Context, app int64) error {
+	last, err := l.DB.LastChat(ctx, app)
+	if err != nil {
+		return err
+	}
+	missing, err := l.DB.ChatlessMessages(ctx, db.ChatlessMessagesParams{ApplicationID: app, ChatNumber: last})
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	counts := map[int64]int64{}
+	for _, m := range missing {
+		counts[m.ChatNumber] = m.Messages
+	}
+	for n := last + 1; n <= missing[len(missing)-1].ChatNumber; n++ { // those between without messages too: no gap stays
+		err := l.DB.InsertChat(ctx, db.InsertChatParams{ApplicationID: app, Number: n, MessagesCount: counts[n], CreatedAt: now, UpdatedAt: now})
+		if err != nil && !db.IsDuplicate(err) { // somebody else adds it too
+			return err
+		}
+	}
+	return nil
+}
+
+// StoredKey implements queue.Ledger.
+func (l Ledger) StoredKey(ctx context.Context, app int64, key [16]byte) (payload [16]byte, number int64, found bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	defer cancel()
+	row, err := l.DB.IdempotencyKey(ctx, db.IdempotencyKeyParams{ApplicationID: app, KeyHash: key[:]})
+	if missing(err) {
+		return payload, 0, false, nil
+	}
+	copy(payload[:], row.PayloadHash)
+	return payload, row.Answer, err == nil, err
+}
