@@ -77,6 +77,8 @@ func (d *DB) create(ctx context.Context, log *slog.Logger) error {
 			return d.Ping(ctx)
 		case errors.As(err, &refused) && refused.Number == 1045:
 			return errors.New("migrate: the database refuses this user and password")
+		case errors.As(err, &refused) && refused.Number != 1040 && refused.Number != 1053: // too many connections, shutting down
+			return fmt.Errorf("migrate: %w", err)
 		}
 		log.Warn("waiting for the database", "address", d.dsn.Addr, "error", err)
 		if err := pause(ctx, time.Second); err != nil {

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
@@ -57,9 +58,8 @@ func Open(c Config) (*DB, error) {
 	dsn.Timeout, dsn.ReadTimeout, dsn.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
 	dsn.MaxAllowedPacket, dsn.Collation = 64<<20, "utf8mb4_bin"
 	dsn.Params = map[string]string{
-		"sql_mode":              "'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
-		"time_zone":             "'+00:00'",
-		"transaction_isolation": "'REPEATABLE-READ'",
+		"sql_mode":  "'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+		"time_zone": "'+00:00'",
 	}
 	if c.WaitTimeout > 0 {
 		dsn.Params["wait_timeout"] = fmt.Sprint(c.WaitTimeout)
@@ -76,11 +76,27 @@ func connect(dsn *mysql.Config, size int) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool := sql.OpenDB(connector)
+	pool := sql.OpenDB(repeatable{connector})
 	pool.SetMaxOpenConns(max(1, size))
 	pool.SetMaxIdleConns(max(1, size))
 	pool.SetConnMaxIdleTime(4 * time.Second) // below every wait_timeout that is used here
 	return pool, nil
+}
+
+// repeatable sets the isolation that counts depend on, by a statement, since the variable's name differs between servers.
+type repeatable struct{ driver.Connector }
+
+// Connect implements driver.Connector.
+func (r repeatable) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := r.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", nil); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // Ping asks whether the database answers.

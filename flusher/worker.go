@@ -163,6 +163,9 @@ func (w *worker) read(ctx context.Context) (more bool, err error) {
 		return true, w.open(ctx, b.Stale)
 	}
 	if !b.Follows {
+		if w.cur.Generation == 0 {
+			return false, nil // nobody has opened the partition yet: it has no stream
+		}
 		return true, w.cut(ctx)
 	}
 	if len(b.Broken) > 0 && len(b.Entries) == 0 && len(w.buffer) == 0 {

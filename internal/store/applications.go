@@ -70,7 +70,7 @@ func randomID() int64 {
 }
 
 func application(a db.Application) chat.Application {
-	return chat.Application{ID: a.ID, Token: a.Token, Name: a.Name, ChatsCount: a.ChatsCount, CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt}
+	return chat.Application{ID: a.ID, Token: a.Token, Name: a.Name, ChatsCount: a.ChatsCount, CreatedAt: a.CreatedAt.UTC(), UpdatedAt: a.UpdatedAt.UTC()}
 }
 
 // Application reads an application; its count includes chats that are accepted and not stored yet.

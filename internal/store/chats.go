@@ -53,7 +53,7 @@ func (s *Store) Chats(ctx context.Context, token string, page chat.Page) (l chat
 	for _, r := range rows {
 		found[r.Number] = chat.Chat{
 			ApplicationID: app, Number: r.Number, MessagesCount: r.MessagesCount, Version: chat.Version(r.Version),
-			CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+			CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 		}
 		highest = max(highest, r.Number)
 	}

@@ -177,6 +177,6 @@ func overlay(m *chat.Message, scope chat.Scope, number int64, p *queue.Pending) 
 func message(r db.Message) chat.Message {
 	return chat.Message{
 		ApplicationID: r.ApplicationID, ChatNumber: r.ChatNumber, Number: r.Number, Body: r.Body, Version: chat.Version(r.Version),
-		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 }
