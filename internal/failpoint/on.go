@@ -20,7 +20,7 @@ func Hit(step string) {
 }
 
 // Set lets f run whenever a goroutine comes to the step, until the returned function is called.
-func Set(step string, f func()) (clear func()) {
+func Set(step string, f func()) (undo func()) {
 	mu.Lock()
 	defer mu.Unlock()
 	steps[step] = f
