@@ -59,6 +59,9 @@ func (p Page) Window() (from, to int64) {
 	if p.Before > 0 {
 		return max(1, p.Before-int64(p.Limit)), p.Before - 1
 	}
+	if p.After == MaxNumber {
+		return MaxNumber, MaxNumber - 1
+	}
 	if p.After > MaxNumber-int64(p.Limit) {
 		return p.After + 1, MaxNumber
 	}

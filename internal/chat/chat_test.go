@@ -71,6 +71,7 @@ func TestWindow(t *testing.T) {
 		{Page{Before: 20, Limit: 50}, 1, 19},
 		{Page{Before: 1, Limit: 50}, 1, 0},
 		{Page{After: math.MaxInt64 - 1, Limit: 50}, math.MaxInt64, math.MaxInt64},
+		{Page{After: math.MaxInt64, Limit: 50}, math.MaxInt64, math.MaxInt64 - 1},
 	} {
 		if from, to := c.page.Window(); from != c.from || to != c.to {
 			t.Errorf("%+v: %d..%d, want %d..%d", c.page, from, to, c.from, c.to)
