@@ -1,0 +1,55 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+// Limiter counts requests of clients over all processes.
+type Limiter interface {
+	// Allow counts one request of a client, who is an IPv4 address or an IPv6 network. With an error the request passes;
+	// ErrLimiterDown says that the limiter is known to be away, and that it is not worth a line in the log.
+	Allow(ctx context.Context, client string) (Allowance, error)
+}
+
+// ErrLimiterDown says that the limiter did not answer a moment ago and was not asked again.
+var ErrLimiterDown = errors.New("api: the rate limiter is away")
+
+// Allowance is a Limiter's answer.
+type Allowance struct {
+	Allowed   bool
+	Limit     int           // requests a window
+	Window    time.Duration // in which that many are refilled
+	Remaining int           // requests that may follow at once
+	Reset     time.Duration // until all Limit may follow at once
+	Retry     time.Duration // until the next one may follow, when this one is not allowed
+}
+
+// limit counts the request and tells the client where it stands. Without an answer of the limiter it passes.
+func (x *exchange) limit() error {
+	h := x.http
+	forwarded := h.Request.Header.PeekAll("X-Forwarded-For")
+	client := bucket(clientAddr(remoteAddr(h.RemoteAddr()), forwarded, x.server.config.TrustedProxies))
+	a, err := x.server.config.Limiter.Allow(x, client)
+	if err != nil {
+		x.server.metrics.limiterFailures.Inc()
+		if !errors.Is(err, ErrLimiterDown) {
+			x.server.config.Log.Warn("the rate limiter failed; requests pass", "error", err)
+		}
+		return nil
+	}
+	header := &h.Response.Header
+	header.Set("RateLimit-Policy", fmt.Sprintf(`"default";q=%d;w=%d`, a.Limit, seconds(a.Window)))
+	header.Set("RateLimit", `"default";r=`+strconv.Itoa(a.Remaining)+`;t=`+strconv.Itoa(seconds(a.Reset)))
+	if a.Allowed {
+		return nil
+	}
+	return &problem{kind: kindTooMany, detail: "This client has used up its requests. Retry-After tells when the next one may come.", retry: max(1, seconds(a.Retry))}
+}
+
+// seconds rounds up.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

@@ -1,0 +1,73 @@
+package api
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Ops serves the port that is for operators alone: /metrics, /healthz, /readyz and, for debugging, pprof.
+type Ops struct{ server http.Server }
+
+// NewOps makes the server; debug adds /debug/pprof/.
+func NewOps(metrics http.Handler, health *Health, debug bool) *Ops {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, string(jsonType), []byte(alive)) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		body, p := health.report()
+		if p != nil {
+			fail(w, p)
+			return
+		}
+		answer(w, 200, string(jsonType), body)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fail(w, errNoSuch) })
+	write := 30 * time.Second
+	if debug {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+		write = 5 * time.Minute // a profile takes as long as it is told
+	}
+	return &Ops{http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: write,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeaders,
+	}}
+}
+
+// Serve serves until Close; it gives no error then.
+func (o *Ops) Serve(ln net.Listener) error {
+	if err := o.server.Serve(ln); err != http.ErrServerClosed { //nolint:errorlint // documented as the very value
+		return err
+	}
+	return nil
+}
+
+// Close answers what has begun and stops.
+func (o *Ops) Close(ctx context.Context) error { return o.server.Shutdown(ctx) }
+
+func answer(w http.ResponseWriter, status int, contentType string, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set(string(keyNosniff), string(valueNosniff))
+	h.Set(string(keyCacheControl), string(valueNoStore))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may be gone
+}
+
+func fail(w http.ResponseWriter, p *problem) {
+	id := requestID(&fasthttp.RequestHeader{})
+	w.Header().Set(string(keyRequestID), id)
+	if p.retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retry))
+	}
+	answer(w, p.status, problemType, appendProblem(nil, p, id))
+}
