@@ -61,7 +61,7 @@ func (d *DB) Migrate(ctx context.Context, partitions int, log *slog.Logger) erro
 func (d *DB) create(ctx context.Context, log *slog.Logger) error {
 	bare := d.dsn.Clone()
 	bare.DBName = ""
-	server, err := connect(bare, 1)
+	server, err := connect(bare, 1, nil)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // lock lets one migration run at a time, over all pods.
 func (d *DB) lock(ctx context.Context) (unlock func(), err error) {
-	held, err := connect(d.dsn, 1)
+	held, err := connect(d.dsn, 1, nil)
 	if err != nil {
 		return nil, err
 	}

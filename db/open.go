@@ -40,6 +40,7 @@ type Config struct {
 	// WaitTimeout, in seconds, after which the server gives up a connection that says nothing, and with it its locks: what
 	// frees the cursor row from a flusher that was paused in its transaction. 0: the server's own.
 	WaitTimeout int
+	OnConnect   func() // called after each new connection; may be nil
 }
 
 // Open prepares a pool; it dials when it is first used.
@@ -64,19 +65,19 @@ func Open(c Config) (*DB, error) {
 	if c.WaitTimeout > 0 {
 		dsn.Params["wait_timeout"] = fmt.Sprint(c.WaitTimeout)
 	}
-	pool, err := connect(dsn, c.Pool)
+	pool, err := connect(dsn, c.Pool, c.OnConnect)
 	if err != nil {
 		return nil, err
 	}
 	return &DB{Queries: New(pool), pool: pool, dialect: dialectMySQL, dsn: dsn}, nil
 }
 
-func connect(dsn *mysql.Config, size int) (*sql.DB, error) {
+func connect(dsn *mysql.Config, size int, onConnect func()) (*sql.DB, error) {
 	connector, err := mysql.NewConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
-	pool := sql.OpenDB(repeatable{connector})
+	pool := sql.OpenDB(repeatable{connector, onConnect})
 	pool.SetMaxOpenConns(max(1, size))
 	pool.SetMaxIdleConns(max(1, size))
 	pool.SetConnMaxIdleTime(4 * time.Second) // below every wait_timeout that is used here
@@ -84,7 +85,10 @@ func connect(dsn *mysql.Config, size int) (*sql.DB, error) {
 }
 
 // repeatable sets the isolation that counts depend on, by a statement, since the variable's name differs between servers.
-type repeatable struct{ driver.Connector }
+type repeatable struct {
+	driver.Connector
+	onConnect func()
+}
 
 // Connect implements driver.Connector.
 func (r repeatable) Connect(ctx context.Context) (driver.Conn, error) {
@@ -95,6 +99,9 @@ func (r repeatable) Connect(ctx context.Context) (driver.Conn, error) {
 	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", nil); err != nil {
 		_ = conn.Close()
 		return nil, err
+	}
+	if r.onConnect != nil {
+		r.onConnect()
 	}
 	return conn, nil
 }

@@ -7,14 +7,14 @@ type Code int
 
 // The codes. Unknown errors (no *Error in their chain) are faults of the service.
 const (
-	NotFound    Code = iota + 1 // what was asked for does not exist
-	Gone                        // it was accepted once and discarded by an operator
-	Invalid                     // the input breaks a rule: Fields names each
-	KeyReused                   // an Idempotency-Key came back with another payload
-	KeyInUse                    // the same Idempotency-Key is being worked on
-	Unavailable                 // the write can't be accepted now and nothing was done
-	OutcomeUnknown              // the write may or may not have been accepted
-	NotEnabled                  // the feature is switched off
+	NotFound       Code = iota + 1 // what was asked for does not exist
+	Gone                           // it was accepted once and discarded by an operator
+	Invalid                        // the input breaks a rule: Fields names each
+	KeyReused                      // an Idempotency-Key came back with another payload
+	KeyInUse                       // the same Idempotency-Key is being worked on
+	Unavailable                    // the write can't be accepted now and nothing was done
+	OutcomeUnknown                 // the write may or may not have been accepted
+	NotEnabled                     // the feature is switched off
 )
 
 // Field is one broken rule. Exactly one of Pointer (a JSON Pointer into the body) and Parameter is set.

@@ -14,7 +14,7 @@ import (
 
 const (
 	readTimeout = 5 * time.Second
-	maxReads    = 256     // messages of one grouped read
+	maxReads    = 256      // messages of one grouped read
 	maxWaiting  = 64 << 10 // reads that wait for a group
 )
 

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"net"
+
+	"chat-system/api"
+	"chat-system/internal/queue"
+	"chat-system/internal/search"
+	"chat-system/internal/store"
+	"chat-system/internal/telemetry"
+)
+
+const apiPool = 32 // connections to the database
+
+func runAPI(ctx context.Context, e env) error {
+	reg := telemetry.NewRegistry()
+	en, err := openEngines(e, reg, apiPool, 0)
+	if err != nil {
+		return err
+	}
+	defer en.close()
+	health := api.NewHealth(en.readiness)
+	closeOps, err := operations(e, reg, health)
+	if err != nil {
+		return err
+	}
+	defer closeOps()
+	if err := en.wait(ctx, e); err != nil {
+		return err
+	}
+	go en.readiness.watch(ctx)
+	q := queue.New(queue.Config{
+		Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, WriteQuorum: e.WriteQuorum, Shebang: true, Log: e.log, Metrics: reg,
+	}, en.redis, store.Ledger{DB: en.db})
+	var index search.Index
+	if en.index != nil {
+		index = en.index
+	}
+	c := api.Config{
+		Store: store.New(en.db, q, index, true), Log: e.log, Health: health, TrustedProxies: e.TrustedProxies,
+		AdminToken: e.AdminToken, Metrics: reg,
+	}
+	if e.RateLimit > 0 {
+		c.Limiter = api.NewRedisLimiter(en.redis.Redis(), e.RateLimit)
+	}
+	return serve(ctx, e, c, func(a net.Addr) { e.log.Info("serving", "address", a.String()) })
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"chat-system/db"
+	"chat-system/internal/queue"
+	"chat-system/internal/search"
+)
+
+// dsn is the database's address from the variables.
+func (e env) dsn() string {
+	if e.DatabaseURL != "" {
+		return e.DatabaseURL
+	}
+	c := mysql.NewConfig()
+	c.Net, c.User, c.Passwd, c.DBName, c.Addr = "tcp", e.DatabaseUsername, e.DatabasePassword, e.DatabaseName, e.DatabaseHost
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		c.Addr = net.JoinHostPort(c.Addr, "3306")
+	}
+	return c.FormatDSN()
+}
+
+// engines are the servers that api and flusher work on.
+type engines struct {
+	db        *db.DB
+	redis     *queue.Client
+	queue     *queue.Queue
+	index     *search.Elastic // nil: search is off
+	readiness *readiness
+}
+
+// openEngines prepares the clients; it dials nothing yet.
+func openEngines(e env, reg prometheus.Registerer, pool, waitTimeout int) (*engines, error) {
+	r := newReadiness(e.log, reg)
+	d, err := db.Open(db.Config{DSN: e.dsn(), Pool: pool, WaitTimeout: waitTimeout, OnConnect: r.connected})
+	if err != nil {
+		return nil, err
+	}
+	client, err := queue.Connect(e.RedisURL, r.connected)
+	if err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	en := &engines{db: d, redis: client, readiness: r}
+	if len(e.ElasticsearchURLs) > 0 {
+		if en.index, err = search.NewElastic(search.ElasticConfig{URLs: e.ElasticsearchURLs}); err != nil {
+			en.close()
+			return nil, err
+		}
+		r.index = en.index
+	}
+	r.db, r.redis, r.partitions = d, client, e.Partitions
+	return en, nil
+}
+
+// wait until the database is there and migrated and Redis answers.
+func (en *engines) wait(ctx context.Context, e env) error {
+	err := waitFor(ctx, e, "the database", func(ctx context.Context) error { return en.db.CheckPartitions(ctx, e.Partitions) })
+	if err != nil {
+		return err
+	}
+	return waitFor(ctx, e, "Redis", en.redis.Ping)
+}
+
+func (en *engines) close() {
+	if en.index != nil {
+		_ = en.index.Close()
+	}
+	_ = errors.Join(en.redis.Close(), en.db.Close()) // the process ends
+}
+
+// elasticIndexes are the sinks of the flusher on Elasticsearch.
+type elasticIndexes struct{ *search.Elastic }
+
+// Current implements flusher.Indexes.
+func (i elasticIndexes) Current(ctx context.Context) (string, error) {
+	if err := i.Ensure(ctx); err != nil {
+		return "", err
+	}
+	return i.Elastic.Current(ctx)
+}
+
+// At implements flusher.Indexes.
+func (i elasticIndexes) At(name string) search.Index { return i.Elastic.At(name) }

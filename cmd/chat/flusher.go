@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+
+	"chat-system/api"
+	"chat-system/flusher"
+	"chat-system/internal/queue"
+	"chat-system/internal/store"
+	"chat-system/internal/telemetry"
+)
+
+const (
+	flushWriters = 2 // transactions at once: more gain little on one server
+	flushPool    = 8
+	// A flusher that was paused in its transaction holds the cursor's lock; the server gives it up after so many seconds.
+	flushWaitTimeout = 5
+)
+
+func runFlusher(ctx context.Context, e env) error {
+	reg := telemetry.NewRegistry()
+	en, err := openEngines(e, reg, flushPool, flushWaitTimeout)
+	if err != nil {
+		return err
+	}
+	defer en.close()
+	health := api.NewHealth(en.readiness)
+	closeOps, err := operations(e, reg, health)
+	if err != nil {
+		return err
+	}
+	defer closeOps()
+	if err := en.wait(ctx, e); err != nil {
+		return err
+	}
+	go en.readiness.watch(ctx)
+	ledger := store.Ledger{DB: en.db}
+	q := queue.New(queue.Config{Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, Shebang: true, Log: e.log}, en.redis, ledger)
+	f := flusher.New(flusherConfig(e, reg), en.db, q, ledger)
+	if en.index != nil {
+		f.Search(elasticIndexes{en.index}, e.SearchBacklogMax)
+	}
+	e.log.Info("flushing", "partitions", e.Partitions)
+	f.Run(ctx)
+	health.Drain()
+	e.log.Info("stopped; every batch that was begun is stored")
+	return nil
+}

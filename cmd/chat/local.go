@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/gofrs/flock"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"chat-system/api"
+	"chat-system/db"
+	"chat-system/flusher"
+	"chat-system/internal/chat"
+	"chat-system/internal/localredis"
+	"chat-system/internal/queue"
+	"chat-system/internal/search"
+	"chat-system/internal/store"
+	"chat-system/internal/telemetry"
+)
+
+// local is the whole service in this process, on engines that live in it. A write is acknowledged once it is in SQLite.
+func local(ctx context.Context, e env) error {
+	if e.Partitions != 1 {
+		return errors.New("PARTITIONS must be 1 in local mode, where a chat is stored before its messages")
+	}
+	if err := os.MkdirAll(e.DataDir, 0o700); err != nil {
+		return fmt.Errorf("DATA_DIR: %w", err)
+	}
+	lock := flock.New(filepath.Join(e.DataDir, "lock"))
+	if mine, err := lock.TryLock(); err != nil {
+		return fmt.Errorf("DATA_DIR: %w", err)
+	} else if !mine {
+		return fmt.Errorf("DATA_DIR %s is in use by another process", e.DataDir)
+	}
+	defer func() { _ = lock.Unlock() }()
+
+	d, err := db.OpenSQLite(ctx, filepath.Join(e.DataDir, "chat.db"))
+	if err != nil {
+		return fmt.Errorf("DATA_DIR: %w", err)
+	}
+	defer func() { _ = d.Close() }()
+	if err := d.Migrate(ctx, e.Partitions, e.log); err != nil {
+		return err
+	}
+	index, err := search.OpenLocal(filepath.Join(e.DataDir, "search"))
+	if err != nil {
+		return fmt.Errorf("DATA_DIR: %w", err)
+	}
+	defer func() { _ = index.Close() }()
+	redis, err := localredis.Start()
+	if err != nil {
+		return err
+	}
+	defer redis.Close()
+	client := queue.ConnectEmbedded(redis.Dial)
+	defer func() { _ = client.Close() }()
+
+	reg := telemetry.NewRegistry()
+	ledger := store.Ledger{DB: d}
+	var f *flusher.Flusher
+	q := queue.New(queue.Config{
+		Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, Log: e.log, Metrics: reg,
+		Stored: func(ctx context.Context, p int, v chat.Version) error { return f.Stored(ctx, p, v) },
+	}, client, ledger)
+	f = flusher.New(flusherConfig(e, reg), d, q, ledger)
+	f.Search(localIndexes{index}, e.SearchBacklogMax)
+
+	health := api.NewHealth(localReadiness{d, index})
+	closeOps, err := operations(e, reg, health)
+	if err != nil {
+		return err
+	}
+	defer closeOps()
+	// the flusher outlives the server: what was accepted is stored before it is answered
+	flushing, stop := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { f.Run(flushing) })
+	defer done.Wait()
+	defer stop()
+	c := api.Config{
+		Store: store.New(d, q, index, false), Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg,
+	}
+	if e.RateLimit > 0 {
+		c.Limiter = api.NewRedisLimiter(client.Redis(), e.RateLimit)
+	}
+	return serve(ctx, e, c, func(a net.Addr) {
+		_, _ = fmt.Fprintf(e.out, "chat-system is ready: http://%s (its API: http://%s/docs). Data: %s. Ctrl-C ends it.\n", a, a, e.DataDir)
+	})
+}
+
+func flusherConfig(e env, reg prometheus.Registerer) flusher.Config {
+	return flusher.Config{
+		Partitions: e.Partitions, ChatThreshold: e.ChatThreshold, MessageThreshold: e.MessageThreshold, MaxWait: e.FlushMaxWait,
+		Retention: e.FlushedRetention, Writers: flushWriters, Log: e.log, Metrics: reg,
+	}
+}
+
+// localIndexes is the one index of local mode.
+type localIndexes struct{ index *search.Local }
+
+// Current implements flusher.Indexes.
+func (localIndexes) Current(context.Context) (string, error) { return "local", nil }
+
+// At implements flusher.Indexes.
+func (i localIndexes) At(string) search.Index { return unclosed{i.index} }
+
+// unclosed is an index that belongs to somebody else.
+type unclosed struct{ search.Index }
+
+// Close leaves it open.
+func (unclosed) Close() error { return nil }
+
+type localReadiness struct {
+	db    *db.DB
+	index search.Index
+}
+
+// Check implements api.Readiness.
+func (r localReadiness) Check(ctx context.Context) []api.Check {
+	checks := []api.Check{{Name: "database", Status: api.OK}, {Name: "search", Status: api.OK}}
+	if err := r.db.Ping(ctx); err != nil {
+		checks[0] = api.Check{Name: "database", Status: api.Failed, Detail: "The database file can't be read."}
+	}
+	if err := r.index.Ready(ctx); err != nil {
+		checks[1] = api.Check{Name: "search", Status: api.Warning, Detail: "Search does not answer."}
+	}
+	return checks
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"chat-system/api"
+	"chat-system/db"
+	"chat-system/internal/queue"
+	"chat-system/internal/search"
+)
+
+// readiness knows whether the engines can serve, and whether they keep what they acknowledge.
+type readiness struct {
+	db         *db.DB
+	redis      *queue.Client
+	index      search.Index // nil: off
+	partitions int
+	log        *slog.Logger
+	bell       chan struct{} // rung by every new connection
+	durable    *prometheus.GaugeVec
+
+	mu         sync.Mutex
+	weaknesses []string // of durability; nil: none
+	unfit      []string
+	learned    bool
+}
+
+func newReadiness(log *slog.Logger, reg prometheus.Registerer) *readiness {
+	r := &readiness{log: log, bell: make(chan struct{}, 1), durable: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "chat_engine_durable", Help: "1 where the engine syncs every acknowledged write, 0 where not or where it can't be known.",
+	}, []string{"engine"})}
+	r.durable.WithLabelValues("redis").Set(0)
+	r.durable.WithLabelValues("mysql").Set(0)
+	reg.MustRegister(r.durable)
+	return r
+}
+
+func (r *readiness) connected() {
+	select {
+	case r.bell <- struct{}{}:
+	default:
+	}
+}
+
+// watch learns about durability at start and after each new connection.
+func (r *readiness) watch(ctx context.Context) {
+	for {
+		r.learn(ctx)
+		pause := time.NewTimer(time.Second) // many connections come at once
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.bell:
+		}
+	}
+}
+
+func (r *readiness) learn(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	redis, err := r.redis.Durability(ctx)
+	if err != nil {
+		redis.Weaknesses = append(redis.Weaknesses, "Redis could not be asked whether it syncs every write")
+	}
+	mysql, err := r.db.Durability(ctx)
+	if err != nil {
+		mysql = append(mysql, "MySQL could not be asked whether it syncs every commit")
+	}
+	set := func(engine string, weak int) {
+		v := 1.0
+		if weak > 0 {
+			v = 0
+		}
+		r.durable.WithLabelValues(engine).Set(v)
+	}
+	set("redis", len(redis.Weaknesses)+len(redis.Unfit))
+	set("mysql", len(mysql))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := append(redis.Weaknesses, mysql...)
+	for _, w := range append(append([]string(nil), all...), redis.Unfit...) {
+		if !contains(r.weaknesses, w) && !contains(r.unfit, w) {
+			r.log.Warn("durability is weakened", "why", w)
+		}
+	}
+	r.weaknesses, r.unfit, r.learned = all, redis.Unfit, true
+}
+
+func contains(all []string, s string) bool {
+	for _, a := range all {
+		if a == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Check implements api.Readiness.
+func (r *readiness) Check(ctx context.Context) []api.Check {
+	var checks []api.Check
+	add := func(name string, status api.CheckStatus, detail string) {
+		checks = append(checks, api.Check{Name: name, Status: status, Detail: detail})
+	}
+	if err := r.db.CheckPartitions(ctx, r.partitions); err != nil {
+		add("database", api.Failed, "The database does not answer, is not migrated, or has another number of partitions.")
+		r.log.Warn("not ready", "database", err)
+	} else {
+		add("database", api.OK, "")
+	}
+	if err := r.redis.Ping(ctx); err != nil {
+		add("redis", api.Failed, "Redis does not answer.")
+		r.log.Warn("not ready", "redis", err)
+	} else {
+		add("redis", api.OK, "")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.learned {
+		add("durability", api.Warning, "Whether every write is synced is not known yet.")
+	}
+	for _, w := range r.unfit {
+		add("durability", api.Failed, w+".")
+	}
+	for _, w := range r.weaknesses {
+		add("durability", api.Warning, w+".")
+	}
+	if r.index != nil {
+		if err := r.index.Ready(ctx); err != nil {
+			add("search", api.Warning, "Search does not answer; messages are accepted and read.")
+		} else {
+			add("search", api.OK, "")
+		}
+	}
+	return checks
+}

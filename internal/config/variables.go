@@ -1,0 +1,215 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Variable is one row of the table.
+type Variable struct {
+	Name    string
+	Default string
+	Local   string // the default of local mode, where it is another
+	Doc     string
+	Secret  bool // may come as NAME_FILE, and is never shown
+	set     func(*Config, string) error
+	in      []string // commands; none: all
+}
+
+// For says whether a command reads the variable.
+func (v *Variable) For(command string) bool { return len(v.in) == 0 || slices.Contains(v.in, command) }
+
+// DefaultOf a command.
+func (v *Variable) DefaultOf(command string) string {
+	if command == "local" && v.Local != "" {
+		return v.Local
+	}
+	return v.Default
+}
+
+var (
+	servers   = []string{"local", "api", "flusher"}
+	reachable = []string{"local", "api"}
+	database  = []string{"api", "flusher", "migrate", "dead-letters", "reindex"}
+	engines   = []string{"api", "flusher"}
+	searching = []string{"api", "flusher", "dead-letters", "reindex"}
+	flushing  = []string{"local", "flusher"}
+)
+
+// Variables is the table, in the order in which help shows it.
+var Variables = []Variable{
+	{Name: "LISTEN_ADDR", Default: ":3000", Local: "127.0.0.1:3000", in: reachable, Doc: "address of the public HTTP port",
+		set: text(func(c *Config) *string { return &c.ListenAddr }, address)},
+	{Name: "METRICS_ADDR", Default: ":9464", Local: "127.0.0.1:9464", in: append(slices.Clone(servers), "healthcheck"), Doc: "address of /metrics, /healthz and /readyz",
+		set: text(func(c *Config) *string { return &c.MetricsAddr }, address)},
+	{Name: "DATA_DIR", Default: "./chat-data", in: []string{"local"}, Doc: "folder of local mode's files",
+		set: text(func(c *Config) *string { return &c.DataDir }, filled)},
+	{Name: "DATABASE_HOST", Default: "db", in: database, Doc: "MySQL's host, with :port where it is not 3306",
+		set: text(func(c *Config) *string { return &c.DatabaseHost }, filled)},
+	{Name: "DATABASE_USERNAME", Default: "root", in: database, Doc: "MySQL's user",
+		set: text(func(c *Config) *string { return &c.DatabaseUsername }, filled)},
+	{Name: "DATABASE_PASSWORD", Secret: true, in: database, Doc: "MySQL's password",
+		set: text(func(c *Config) *string { return &c.DatabasePassword }, nil)},
+	{Name: "DATABASE_NAME", Default: "chat_system", in: database, Doc: "the database",
+		set: text(func(c *Config) *string { return &c.DatabaseName }, filled)},
+	{Name: "DATABASE_URL", Secret: true, in: database, Doc: "the whole address, user:password@tcp(host:port)/name; wins over the four above",
+		set: text(func(c *Config) *string { return &c.DatabaseURL }, nil)},
+	{Name: "REDIS_URL", Default: "redis://redis:6379/0", Secret: true, in: engines,
+		Doc: "redis:// or rediss://; with ?master_name= a Sentinel's master, with ?addr= (once or more) a Cluster",
+		set: text(func(c *Config) *string { return &c.RedisURL }, redisURL)},
+	{Name: "ELASTICSEARCH_URL", Default: "http://elasticsearch:9200", Secret: true, in: searching, Doc: "nodes, comma separated; empty switches search off",
+		set: nodes},
+	{Name: "CHAT_QUEUE_THRESHOLD", Default: "1000", in: flushing, Doc: "flush a partition when so many chats wait,",
+		set: whole(func(c *Config) *int { return &c.ChatThreshold }, 1, 1_000_000)},
+	{Name: "MESSAGE_QUEUE_THRESHOLD", Default: "1000", in: flushing, Doc: "or so many messages,",
+		set: whole(func(c *Config) *int { return &c.MessageThreshold }, 1, 1_000_000)},
+	{Name: "FLUSH_MAX_WAIT", Default: "100ms", Local: "0s", in: flushing, Doc: "or when one has waited so long",
+		set: duration(func(c *Config) *time.Duration { return &c.FlushMaxWait })},
+	{Name: "QUEUE_MAX_ENTRIES", Default: "5000000", in: servers, Doc: "entries that the queue may hold; above it writes get 503",
+		set: whole(func(c *Config) *int64 { return &c.QueueMaxEntries }, 1, 1<<40)},
+	{Name: "SEARCH_BACKLOG_MAX", Default: "1000000", in: flushing, Doc: "entries kept for search while Elasticsearch is away; above it search is filled from MySQL",
+		set: whole(func(c *Config) *int64 { return &c.SearchBacklogMax }, 1, 1<<40)},
+	{Name: "FLUSHED_RETENTION", Default: "60s", in: flushing, Doc: "how long what was flushed stays in Redis",
+		set: duration(func(c *Config) *time.Duration { return &c.FlushedRetention })},
+	{Name: "WRITE_QUORUM", Default: "0", in: []string{"api"}, Doc: "replicas of Redis that must have a write before it is acknowledged",
+		set: whole(func(c *Config) *int { return &c.WriteQuorum }, 0, 100)},
+	{Name: "RATE_LIMIT_PER_MINUTE", Default: "100", Local: "0", in: reachable, Doc: "requests a minute and client; 0 switches it off",
+		set: whole(func(c *Config) *int { return &c.RateLimit }, 0, 1_000_000_000)},
+	{Name: "TRUSTED_PROXIES", in: reachable, Doc: "addresses or networks whose X-Forwarded-For is believed, comma separated",
+		set: proxies},
+	{Name: "ADMIN_TOKEN", Secret: true, in: reachable, Doc: "bearer token that creating and listing applications then needs",
+		set: text(func(c *Config) *string { return &c.AdminToken }, nil)},
+	{Name: "PARTITIONS", Default: "16", Local: "1", in: []string{"local", "api", "flusher", "migrate", "dead-letters", "reindex"}, Doc: "partitions; fixed when the database is created",
+		set: whole(func(c *Config) *int { return &c.Partitions }, 1, 1024)},
+	{Name: "FLUSHER_SHARDS", Default: "1", in: []string{"flusher"}, Doc: "into how many shards the partitions are dealt",
+		set: whole(func(c *Config) *int { return &c.Shards }, 1, 1024)},
+	{Name: "LEADER_ELECTION", Default: "none", in: []string{"flusher"}, Doc: "none: this process leads every shard",
+		set: text(func(c *Config) *string { return &c.LeaderElection }, one("none"))},
+	{Name: "LOG_LEVEL", Default: "info", Doc: "debug, info, warn or error", set: level},
+	{Name: "LOG_FORMAT", Doc: "json or text (empty: text on a terminal, else json)",
+		set: text(func(c *Config) *string { return &c.LogFormat }, one("", "json", "text"))},
+	{Name: "DEBUG", Default: "false", in: servers, Doc: "true: pprof on the metrics port",
+		set: func(c *Config, s string) (err error) {
+			if c.Debug, err = strconv.ParseBool(s); err != nil {
+				return errors.New("must be true or false")
+			}
+			return nil
+		}},
+}
+
+func text(field func(*Config) *string, rule func(string) error) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		*field(c) = s
+		if rule == nil {
+			return nil
+		}
+		return rule(s)
+	}
+}
+
+func filled(s string) error {
+	if s == "" {
+		return errors.New("must not be empty")
+	}
+	return nil
+}
+
+func one(of ...string) func(string) error {
+	return func(s string) error {
+		if !slices.Contains(of, s) {
+			return fmt.Errorf("must be one of %q", of)
+		}
+		return nil
+	}
+}
+
+func address(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return errors.New("must be host:port or :port, the port a number up to 65535")
+	}
+	return nil
+}
+
+func redisURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme) {
+		return errors.New("must be a redis:// or rediss:// address") // not its text: it may hold a password
+	}
+	return nil
+}
+
+func nodes(c *Config, s string) error {
+	c.ElasticsearchURLs = nil
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		u, err := url.Parse(part)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return errors.New("must be http:// or https:// addresses, comma separated")
+		}
+		c.ElasticsearchURLs = append(c.ElasticsearchURLs, part)
+	}
+	return nil
+}
+
+func proxies(c *Config, s string) error {
+	c.TrustedProxies = nil
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		if a, err2 := netip.ParseAddr(part); err2 == nil {
+			p, err = a.Prefix(a.BitLen())
+		}
+		if err != nil {
+			return errors.New("must be IP addresses or networks such as 10.0.0.0/8, comma separated")
+		}
+		c.TrustedProxies = append(c.TrustedProxies, p)
+	}
+	return nil
+}
+
+func whole[N int | int64](field func(*Config) *N, from, to int64) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < from || n > to {
+			return fmt.Errorf("must be a whole number from %d to %d", from, to)
+		}
+		*field(c) = N(n)
+		return nil
+	}
+}
+
+func duration(field func(*Config) *time.Duration) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		d, err := time.ParseDuration(s)
+		if err != nil || d < 0 || d > 24*time.Hour {
+			return errors.New("must be a duration from 0s to 24h, such as 100ms")
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+func level(c *Config, s string) error {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(s)); err != nil {
+		return errors.New("must be debug, info, warn or error")
+	}
+	c.LogLevel = l
+	return nil
+}

@@ -1,0 +1,46 @@
+// Package telemetry makes the logger and the registry of metrics, and knows the program's version.
+package telemetry
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Version and Revision are stamped in by the linker.
+var (
+	Version  = "dev"
+	Revision = "unknown"
+)
+
+// NewLogger writes to w: format json or text, or, where it is empty, text on a terminal and json elsewhere.
+func NewLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "text" || (format == "" && terminal(w)) {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// NewRegistry is a registry with what the runtime, the process and the build say of themselves.
+func NewRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "chat_build_info", Help: "Always 1; the labels tell which build this is.",
+	}, []string{"version", "revision"})
+	build.WithLabelValues(Version, Revision).Set(1)
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build)
+	return reg
+}
