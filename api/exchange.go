@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -57,9 +59,10 @@ func requestID(h *fasthttp.RequestHeader) string {
 	if id := h.PeekCanonical(keyRequestID); len(id) > 0 && len(id) <= 128 && printable(id) {
 		return string(id)
 	}
-	b := make([]byte, 0, 32)
-	b = strconv.AppendUint(b, rand.Uint64()|1<<63, 36)            //nolint:gosec // it is no secret
-	return string(strconv.AppendUint(b, rand.Uint64()|1<<63, 36)) //nolint:gosec // as above
+	var b [16]byte
+	binary.NativeEndian.PutUint64(b[:8], rand.Uint64()) //nolint:gosec // it is no secret
+	binary.NativeEndian.PutUint64(b[8:], rand.Uint64()) //nolint:gosec // as above
+	return hex.EncodeToString(b[:])
 }
 
 func printable(b []byte) bool {

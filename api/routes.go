@@ -29,13 +29,14 @@ func (s *Server) routes() {
 	admin := endpoint{admin: true}
 	limited := endpoint{}
 	free := endpoint{free: true}
-	s.resource("/applications", admin, methods{fiber.MethodGet: listApplications, fiber.MethodPost: createApplication})
-	s.resource(application, limited, methods{fiber.MethodGet: getApplication, fiber.MethodPut: renameApplication, fiber.MethodPatch: renameApplication})
-	s.resource(chats, limited, methods{fiber.MethodGet: listChats, fiber.MethodPost: createChat})
-	s.resource(chats+"/:chat", limited, methods{fiber.MethodGet: getChat})
-	s.resource(messages, limited, methods{fiber.MethodGet: listMessages, fiber.MethodPost: createMessage})
+	// Fiber tries one after the other: what is asked for most comes first, and a fixed name before a parameter.
 	s.resource(messages+"/search", limited, methods{fiber.MethodGet: searchMessages})
 	s.resource(messages+"/:message", limited, methods{fiber.MethodGet: getMessage, fiber.MethodPut: editMessage, fiber.MethodPatch: editMessage})
+	s.resource(messages, limited, methods{fiber.MethodGet: listMessages, fiber.MethodPost: createMessage})
+	s.resource(chats+"/:chat", limited, methods{fiber.MethodGet: getChat})
+	s.resource(chats, limited, methods{fiber.MethodGet: listChats, fiber.MethodPost: createChat})
+	s.resource(application, limited, methods{fiber.MethodGet: getApplication, fiber.MethodPut: renameApplication, fiber.MethodPatch: renameApplication})
+	s.resource("/applications", admin, methods{fiber.MethodGet: listApplications, fiber.MethodPost: createApplication})
 	s.resource("/healthz", free, methods{fiber.MethodGet: getAlive})
 	s.resource("/readyz", free, methods{fiber.MethodGet: getReady})
 	for path, f := range files {
