@@ -41,9 +41,6 @@ func (s *Server) exchange(e *endpoint, h *fasthttp.RequestCtx, start time.Time) 
 	header.SetCanonical(keyRequestID, []byte(x.id))
 	header.SetCanonical(keyNosniff, valueNosniff)
 	header.SetCanonical(keyCacheControl, valueNoStore)
-	if s.config.Health.Draining() {
-		header.SetConnectionClose()
-	}
 	if len(h.Request.Header.PeekCanonical(keyTraceparent)) > 0 {
 		x.Context = propagation.TraceContext{}.Extract(x.Context, carrier{&h.Request.Header})
 	}
@@ -88,6 +85,9 @@ func (x *exchange) finish() {
 	}
 	if x.err != nil {
 		x.fail(x.err)
+	}
+	if x.server.config.Health.Draining() {
+		x.http.SetConnectionClose()
 	}
 	status := x.http.Response.StatusCode()
 	x.end()

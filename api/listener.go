@@ -32,30 +32,37 @@ func (s *Server) listener(ln net.Listener) *listener {
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
+		if l.server.stopped.Load() { // maybe before there was a listener that could be closed
+			_ = l.Close()
+		}
 		c, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		l.server.metrics.connections.Set(float64(l.open.Add(1)))
-		client := &conn{Conn: c, listener: l}
-		if l.open.Load() <= l.most {
-			return client, nil
+		if l.open.Load() < l.most { // it grows here alone
+			l.open.Add(1)
+			l.server.metrics.connections.Inc()
+			return &conn{Conn: c, done: l.leave}, nil
 		}
 		l.server.metrics.turnedAway.Inc()
 		select {
 		case l.farewells <- struct{}{}:
-			go l.turnAway(client)
+			go l.turnAway(&conn{Conn: c, done: func() { <-l.farewells }})
 		default:
-			_ = client.Close()
+			_ = c.Close()
 		}
 	}
+}
+
+func (l *listener) leave() {
+	l.open.Add(-1)
+	l.server.metrics.connections.Dec()
 }
 
 var errCrowded = &problem{kind: kindUnavailable, detail: "Too many connections are open. Nothing was done.", retry: retrySeconds}
 
 // turnAway answers a connection that is one too many, whatever it was going to ask.
 func (l *listener) turnAway(c *conn) {
-	defer func() { <-l.farewells }()
 	var r fasthttp.Response
 	id := requestID(&fasthttp.RequestHeader{})
 	r.Header.SetCanonical(keyRequestID, []byte(id))
@@ -75,9 +82,9 @@ func (l *listener) turnAway(c *conn) {
 // conn is a client's connection.
 type conn struct {
 	net.Conn
-	listener *listener
-	linger   atomic.Bool
-	once     sync.Once
+	linger atomic.Bool
+	once   sync.Once
+	done   func() // called when it is closed
 }
 
 // Close closes it; after an answer to a request that was not read to its end it takes in the rest first: a connection that
@@ -88,8 +95,8 @@ func (c *conn) Close() (err error) {
 			_ = c.SetReadDeadline(time.Now().Add(lingerTime))
 			_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 		}
-		c.listener.server.metrics.connections.Set(float64(c.listener.open.Add(-1)))
 		err = c.Conn.Close()
+		c.done()
 	})
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -37,6 +38,7 @@ type Server struct {
 	handler fasthttp.RequestHandler // Fiber's
 	metrics *metrics
 	nowhere *endpoint // of requests that never came to one
+	stopped atomic.Bool
 }
 
 // New makes a Server.
@@ -91,5 +93,6 @@ func (s *Server) Drain(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
+	s.stopped.Store(true)
 	return s.fiber.ShutdownWithContext(ctx)
 }
