@@ -111,7 +111,7 @@ func (d *DB) lock(ctx context.Context) (unlock func(), err error) {
 	}
 	deadline := time.Now().Add(lockTime)
 	for got := (sql.NullInt64{}); got.Int64 != 1; { // in steps below the read timeout
-		err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(CONCAT('chat_migrate_', MD5(DATABASE())), 10)").Scan(&got)
+		err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(CONCAT('chat_migrate_', LEFT(SHA2(DATABASE(), 256), 40)), 10)").Scan(&got)
 		if err == nil && got.Int64 != 1 && time.Now().After(deadline) {
 			err = errors.New("migrate: another migration holds the lock")
 		}
