@@ -16,12 +16,6 @@ type mark struct {
 
 func newMark() *mark { return &mark{changed: make(chan struct{})} }
 
-func (m *mark) get() chat.Version {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.at
-}
-
 func (m *mark) raise(v chat.Version) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -96,7 +97,7 @@ func (s *sinks) run(ctx context.Context) {
 			}
 		}
 		for name, cancel := range running {
-			if err == nil && !contains(names, name) {
+			if err == nil && !slices.Contains(names, name) {
 				cancel()
 				delete(running, name)
 				s.mu.Lock()
@@ -113,15 +114,6 @@ func (s *sinks) run(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // list gives the sinks of the database; the index that is searched is one from the moment that it exists.
@@ -150,10 +142,10 @@ func AddSink(ctx context.Context, d *db.DB, name string, partitions int) error {
 		there[c.PartitionID] = true
 	}
 	for p := range partitions {
-		if there[int32(p)] { //nolint:gosec // ≤ 1024
+		if there[int32(p)] {
 			continue
 		}
-		err := d.InsertCursor(ctx, db.InsertCursorParams{PartitionID: int32(p), Sink: name, State: db.StateResync}) //nolint:gosec // ≤ 1024
+		err := d.InsertCursor(ctx, db.InsertCursorParams{PartitionID: int32(p), Sink: name, State: db.StateResync})
 		if err != nil && !db.IsDuplicate(err) {
 			return err
 		}

@@ -21,7 +21,7 @@ func runAPI(ctx context.Context, e env) error {
 	}
 	defer en.close()
 	health := api.NewHealth(en.readiness)
-	closeOps, err := operations(e, reg, health)
+	closeOps, err := operations(ctx, e, reg, health)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,6 @@ func (e env) dsn() string {
 type engines struct {
 	db        *db.DB
 	redis     *queue.Client
-	queue     *queue.Queue
 	index     *search.Elastic // nil: search is off
 	readiness *readiness
 }

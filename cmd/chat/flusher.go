@@ -25,7 +25,7 @@ func runFlusher(ctx context.Context, e env) error {
 	}
 	defer en.close()
 	health := api.NewHealth(en.readiness)
-	closeOps, err := operations(e, reg, health)
+	closeOps, err := operations(ctx, e, reg, health)
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func local(ctx context.Context, e env) error {
 	f.Search(localIndexes{index}, e.SearchBacklogMax)
 
 	health := api.NewHealth(localReadiness{d, index})
-	closeOps, err := operations(e, reg, health)
+	closeOps, err := operations(ctx, e, reg, health)
 	if err != nil {
 		return err
 	}

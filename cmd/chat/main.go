@@ -70,7 +70,7 @@ func run(ctx context.Context, args, environ []string, out, errs io.Writer) int {
 	}
 	log := telemetry.NewLogger(errs, cfg.LogFormat, cfg.LogLevel)
 	for _, w := range warnings {
-		log.Warn(w)
+		log.Warn("configuration", "warning", w)
 	}
 	err = c.run(ctx, env{cfg, args[1:], out, log})
 	switch {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,20 +90,11 @@ func (r *readiness) learn(ctx context.Context) {
 	defer r.mu.Unlock()
 	all := append(redis.Weaknesses, mysql...)
 	for _, w := range append(append([]string(nil), all...), redis.Unfit...) {
-		if !contains(r.weaknesses, w) && !contains(r.unfit, w) {
+		if !slices.Contains(r.weaknesses, w) && !slices.Contains(r.unfit, w) {
 			r.log.Warn("durability is weakened", "why", w)
 		}
 	}
 	r.weaknesses, r.unfit, r.learned = all, redis.Unfit, true
-}
-
-func contains(all []string, s string) bool {
-	for _, a := range all {
-		if a == s {
-			return true
-		}
-	}
-	return false
 }
 
 // Check implements api.Readiness.

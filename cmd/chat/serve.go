@@ -16,8 +16,8 @@ import (
 const drainTime = 40 * time.Second // above what a request may take
 
 // operations opens the port of metrics and health. Close ends it.
-func operations(e env, reg *prometheus.Registry, health *api.Health) (closeOps func(), err error) {
-	ln, err := net.Listen("tcp", e.MetricsAddr)
+func operations(ctx context.Context, e env, reg *prometheus.Registry, health *api.Health) (closeOps func(), err error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", e.MetricsAddr)
 	if err != nil {
 		return nil, fmt.Errorf("METRICS_ADDR: %w", err)
 	}
@@ -36,7 +36,7 @@ func operations(e env, reg *prometheus.Registry, health *api.Health) (closeOps f
 
 // serve answers HTTP on LISTEN_ADDR until the context ends, then what was accepted is answered.
 func serve(ctx context.Context, e env, c api.Config, ready func(net.Addr)) error {
-	ln, err := net.Listen("tcp", e.ListenAddr)
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", e.ListenAddr)
 	if err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
@@ -67,7 +67,7 @@ func waitFor(ctx context.Context, e env, what string, try func(context.Context) 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		e.log.Warn("waiting for "+what, "error", err)
+		e.log.Warn("waiting", "for", what, "error", err)
 		pause := time.NewTimer(time.Second)
 		select {
 		case <-pause.C:

@@ -48,7 +48,7 @@ func (b *bench) drained(s *service) error {
 		} else {
 			last, still = n.Int64, 0
 		}
-		time.Sleep(100 * time.Millisecond)
+		<-time.After(100 * time.Millisecond)
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func flush(b *bench) error {
 	if err != nil {
 		return err
 	}
-	token, err := tenant(api.addr, chats)
+	token, err := tenant(api.addr)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func flush(b *bench) error {
 				return err
 			}
 			resident = max(resident, flusher.resident())
-			time.Sleep(20 * time.Millisecond)
+			<-time.After(20 * time.Millisecond)
 		}
 		ours := float64(sent) / time.Since(begin).Seconds()
 		flusher.stop()
@@ -169,7 +169,7 @@ func sustained(b *bench) error {
 	if _, err := b.start(s.env, "flusher"); err != nil {
 		return err
 	}
-	token, err := tenant(api.addr, chats)
+	token, err := tenant(api.addr)
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func localMode(b *bench) error {
 			return err
 		}
 		ready := time.Since(begin)
-		token, err := tenant(p.addr, chats)
+		token, err := tenant(p.addr)
 		if err != nil {
 			return err
 		}

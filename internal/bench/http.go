@@ -70,7 +70,7 @@ func posts(b *bench) error {
 		return err
 	}
 	idle := api.resident()
-	token, err := tenant(api.addr, chats)
+	token, err := tenant(api.addr)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func keys(b *bench) error {
 	if err != nil {
 		return err
 	}
-	token, err := tenant(api.addr, chats)
+	token, err := tenant(api.addr)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func gets(b *bench) error {
 	if err != nil {
 		return err
 	}
-	token, err := tenant(api.addr, chats)
+	token, err := tenant(api.addr)
 	if err != nil {
 		return err
 	}

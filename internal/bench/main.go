@@ -113,7 +113,7 @@ func (b *bench) turns(base, ours func() (*load, error)) (bases, all []*load, err
 			return nil, nil, err
 		}
 		fmt.Printf("   %d: %8.0f/s p99 %-8v against %8.0f/s p99 %-8v ratio %.2f, failed %d\n", i+1,
-			y.perSecond(), y.latency.quantile(0.99), x.perSecond(), x.latency.quantile(0.99), y.perSecond()/x.perSecond(), y.failed)
+			y.perSecond(), y.latency.p99(), x.perSecond(), x.latency.p99(), y.perSecond()/x.perSecond(), y.failed)
 		bases, all = append(bases, x), append(all, y)
 	}
 	return bases, all, nil
@@ -123,7 +123,7 @@ func ratios(bases, all []*load) (rate, p99 float64) {
 	var rates, tails []float64
 	for i := range all {
 		rates = append(rates, all[i].perSecond()/bases[i].perSecond())
-		tails = append(tails, float64(all[i].latency.quantile(0.99))/float64(bases[i].latency.quantile(0.99)))
+		tails = append(tails, float64(all[i].latency.p99())/float64(bases[i].latency.p99()))
 	}
 	return median(rates), median(tails)
 }

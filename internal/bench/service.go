@@ -77,7 +77,7 @@ type process struct {
 }
 
 func freeAddr() string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
 	if err != nil {
 		return ""
 	}
@@ -88,7 +88,7 @@ func freeAddr() string {
 // start runs a command of chat until the scenario ends, and waits until it is ready.
 func (b *bench) start(env []string, command string) (*process, error) {
 	p := &process{addr: freeAddr(), ops: freeAddr()}
-	p.cmd = exec.Command(b.chat, command) //nolint:gosec // ours
+	p.cmd = exec.CommandContext(b.ctx, b.chat, command) //nolint:gosec // ours
 	p.cmd.Env = append(os.Environ(), append(env, "LISTEN_ADDR="+p.addr, "METRICS_ADDR="+p.ops, "RATE_LIMIT_PER_MINUTE=0", "LOG_LEVEL=warn")...)
 	return p, b.launch(p, "http://"+p.ops+"/readyz")
 }
@@ -100,7 +100,7 @@ func (b *bench) startBare() (*process, error) {
 		return nil, err
 	}
 	p := &process{addr: freeAddr()}
-	p.cmd = exec.Command(self, "-bare", p.addr) //nolint:gosec // ours
+	p.cmd = exec.CommandContext(b.ctx, self, "-bare", p.addr) //nolint:gosec // ours
 	return p, b.launch(p, "http://"+p.addr+"/")
 }
 
@@ -203,7 +203,7 @@ func call(addr, method, path string, body, answer any) error {
 }
 
 // tenant makes an application with chats and gives its token.
-func tenant(addr string, chats int) (string, error) {
+func tenant(addr string) (string, error) {
 	var app struct{ Token string }
 	if err := call(addr, "POST", "/applications", map[string]string{"name": "bench"}, &app); err != nil {
 		return "", err

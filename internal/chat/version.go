@@ -30,7 +30,7 @@ func ParseVersion(id string) (Version, error) {
 	if err != nil || s > MaxSequence {
 		return 0, ErrVersion
 	}
-	return Version(m<<sequenceBits | s), nil
+	return Version(m<<sequenceBits | s), nil //nolint:gosec // both were checked: 63 bits
 }
 
 func digits(s string) bool {

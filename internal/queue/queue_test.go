@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -102,24 +103,24 @@ func (e embedded) empty()    { e.Empty() }
 func (e embedded) restart()  { e.Reincarnate() }
 func (e embedded) loseDisk() { e.Empty(); e.Reincarnate() }
 
-type real struct {
+type server struct {
 	*enginetest.RedisServer
 	t      *testing.T
 	client *Client
 }
 
-func (r real) empty() {
+func (r server) empty() {
 	if err := r.client.rdb.FlushAll(r.t.Context()).Err(); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-func (r real) restart() {
+func (r server) restart() {
 	r.Kill()
 	r.Start()
 }
 
-func (r real) loseDisk() {
+func (r server) loseDisk() {
 	r.Kill()
 	if err := os.RemoveAll(filepath.Join(r.Dir, "appendonlydir")); err != nil {
 		r.t.Fatal(err)
@@ -147,7 +148,7 @@ func onEach(t *testing.T, test func(t *testing.T, b bundle)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, newBundle(t, client, real{s, t, client}, true))
+		test(t, newBundle(t, client, server{s, t, client}, true))
 	})
 }
 
@@ -259,7 +260,7 @@ func TestUnknownScopesAreAbsent(t *testing.T) {
 }
 
 func code(err error) chat.Code {
-	if e, ok := err.(*chat.Error); ok {
+	if e := (*chat.Error)(nil); errors.As(err, &e) {
 		return e.Code
 	}
 	return 0

@@ -173,7 +173,7 @@ func newField(c *plugin.Column) (field, error) {
 
 func goName(column string) string {
 	var b strings.Builder
-	for _, word := range strings.Split(column, "_") {
+	for word := range strings.SplitSeq(column, "_") {
 		if word == "id" {
 			b.WriteString("ID")
 		} else {
