@@ -270,7 +270,7 @@ func (s *sink) turn(ctx context.Context, c db.FlushCursor) error {
 	})
 	if n > 0 {
 		s.f.metrics.resyncs.Inc()
-		s.log.Warn("search is filled from the database: the stream does not reach back to where it was", "partition", c.PartitionID)
+		s.log.Info("search is filled from the database: the stream does not reach back to where it was", "partition", c.PartitionID)
 	}
 	return err
 }

@@ -75,6 +75,10 @@ func (q *Queue) Open(ctx context.Context, p int, mine int64, s Stale) (int64, er
 			log.Info("partition opened for the first time")
 			break
 		}
+		if q.Stored != nil { // nothing that was acknowledged lies in this Redis alone
+			log.Info("partition opened anew")
+			break
+		}
 		q.metrics.openings.WithLabelValues("lost").Inc()
 		log.Error("partition opened on a Redis that does not follow on what is stored: what was accepted and not stored is lost from it",
 			"cursor", cur.Position.Version.ID(), "marker", raw[1], "void_entries", raw[2])
