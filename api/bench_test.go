@@ -19,14 +19,14 @@ import (
 	"chat-system/internal/chat"
 )
 
-// noop is a Store that does nothing, so that what is measured is HTTP alone.
-type noop struct{ api.Store }
+// idle is a Store that does nothing, so that what is measured is HTTP alone.
+type idle struct{ api.Store }
 
-func (noop) CreateMessage(context.Context, string, int64, string, chat.Idempotency) (int64, bool, error) {
+func (idle) CreateMessage(context.Context, string, int64, string, chat.Idempotency) (int64, bool, error) {
 	return 123_456, false, nil
 }
 
-func (noop) Message(_ context.Context, _ string, _, number int64) (chat.Message, error) {
+func (idle) Message(_ context.Context, _ string, _, number int64) (chat.Message, error) {
 	return chat.Message{Number: number, Body: benchBody, Version: 1 << 60, CreatedAt: benchTime, UpdatedAt: benchTime}, nil
 }
 
@@ -66,7 +66,7 @@ func bare() func(net.Listener) error {
 }
 
 func ours() func(net.Listener) error {
-	return api.New(api.Config{Store: noop{}, Log: slog.New(slog.DiscardHandler)}).Serve
+	return api.New(api.Config{Store: idle{}, Log: slog.New(slog.DiscardHandler)}).Serve
 }
 
 func BenchmarkPostMessage(b *testing.B) {

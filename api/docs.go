@@ -34,10 +34,9 @@ var files = map[string]file{
 const contentPolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 func (f file) get(x *exchange) error {
-	h := &x.http.Response.Header
-	h.Set("Content-Security-Policy", contentPolicy)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-cache")
+	x.set("Content-Security-Policy", contentPolicy)
+	x.set("Referrer-Policy", "no-referrer")
+	x.set("Cache-Control", "no-cache")
 	x.send(200, []byte(f.contentType), f.content)
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -104,17 +103,16 @@ func (x *exchange) finish() {
 // fail answers with a problem document.
 func (x *exchange) fail(err error) {
 	p := asProblem(err)
-	header := &x.http.Response.Header
 	if p.allow != "" {
-		header.Set("Allow", p.allow)
+		x.set("Allow", p.allow)
 	}
 	if p.retry > 0 {
-		header.Set("Retry-After", strconv.Itoa(p.retry))
+		x.set("Retry-After", decimal(p.retry))
 	}
 	if p.kind == kindUnauthorized {
-		header.Set("WWW-Authenticate", "Bearer")
+		x.set("WWW-Authenticate", "Bearer")
 	}
-	header.SetCanonical(keyCacheControl, valueNoStore)
+	x.http.Response.Header.SetCanonical(keyCacheControl, valueNoStore)
 	x.send(p.status, []byte(problemType), appendProblem(nil, p, x.id))
 	if p.status >= 500 && p.status != 501 && p.kind != kindNotReady {
 		x.log(p, err)
@@ -144,11 +142,10 @@ func (x *exchange) send(status int, contentType, body []byte) {
 
 // accepted answers a POST: where the new thing is, and whether the answer is that to an earlier POST.
 func (x *exchange) accepted(status int, p *place, replayed bool, body func([]byte) []byte) {
-	header := &x.http.Response.Header
 	var room [160]byte
-	header.SetCanonical(keyLocation, p.append(room[:0]))
+	x.http.Response.Header.SetCanonical(keyLocation, p.append(room[:0]))
 	if replayed {
-		header.Set("Idempotency-Replayed", "true")
+		x.set("Idempotency-Replayed", "true")
 	}
 	x.render(status, body)
 }

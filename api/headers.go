@@ -13,7 +13,7 @@ var (
 	keyCacheControl = []byte("Cache-Control")
 	keyNosniff      = []byte("X-Content-Type-Options")
 	keyLocation     = []byte("Location")
-	keyETag         = []byte("Etag")
+	keyETag         = []byte("ETag")
 
 	valueNosniff    = []byte("nosniff")
 	valueNoStore    = []byte("no-store")
@@ -21,6 +21,11 @@ var (
 
 	jsonType = []byte("application/json")
 )
+
+// set sets a field of the answer by its name as it is usually written, which fasthttp's own way of writing is not always.
+func (x *exchange) set(name, value string) {
+	x.http.Response.Header.SetCanonical([]byte(name), []byte(value))
+}
 
 const headerIdempotencyKey = "Idempotency-Key"
 

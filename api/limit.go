@@ -3,9 +3,7 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
-	"strconv"
 	"time"
 )
 
@@ -42,9 +40,8 @@ func (x *exchange) limit() error {
 		}
 		return nil
 	}
-	header := &h.Response.Header
-	header.Set("RateLimit-Policy", fmt.Sprintf(`"default";q=%d;w=%d`, a.Limit, seconds(a.Window)))
-	header.Set("RateLimit", `"default";r=`+strconv.Itoa(a.Remaining)+`;t=`+strconv.Itoa(seconds(a.Reset)))
+	x.set("RateLimit-Policy", `"default";q=`+decimal(a.Limit)+`;w=`+decimal(seconds(a.Window)))
+	x.set("RateLimit", `"default";r=`+decimal(a.Remaining)+`;t=`+decimal(seconds(a.Reset)))
 	if a.Allowed {
 		return nil
 	}

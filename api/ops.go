@@ -2,10 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"strconv"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -45,7 +45,7 @@ func NewOps(metrics http.Handler, health *Health, debug bool) *Ops {
 
 // Serve serves until Close; it gives no error then.
 func (o *Ops) Serve(ln net.Listener) error {
-	if err := o.server.Serve(ln); err != http.ErrServerClosed { //nolint:errorlint // documented as the very value
+	if err := o.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -67,7 +67,7 @@ func fail(w http.ResponseWriter, p *problem) {
 	id := requestID(&fasthttp.RequestHeader{})
 	w.Header().Set(string(keyRequestID), id)
 	if p.retry > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(p.retry))
+		w.Header().Set("Retry-After", decimal(p.retry))
 	}
 	answer(w, p.status, problemType, appendProblem(nil, p, id))
 }

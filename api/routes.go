@@ -66,7 +66,7 @@ func (s *Server) resource(path string, like endpoint, handlers methods) {
 		case method == fiber.MethodOptions:
 			e.admin = false
 			e.handle = func(x *exchange) error {
-				x.http.Response.Header.Set("Allow", allow)
+				x.set("Allow", allow)
 				x.http.Response.SetStatusCode(fiber.StatusNoContent)
 				return nil
 			}
