@@ -162,7 +162,7 @@ func decodeCursor(s string) (at time.Time, id int64, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err == nil && len(b) == 16 {
 		us, id := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
-		if us < 1<<53 && id < 1<<63 {
+		if us < 1<<53 && id < 1<<63 && base64.RawURLEncoding.EncodeToString(b) == s { // one form alone
 			return time.UnixMicro(int64(us)).UTC(), int64(id), nil //nolint:gosec // checked
 		}
 	}
