@@ -2,6 +2,7 @@ package flusher_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -26,6 +27,8 @@ type bundle struct {
 	queue  *queue.Queue
 	store  *store.Store
 	config flusher.Config
+	local  bool
+	exec   func(query string)
 }
 
 const partitions = 4
@@ -35,7 +38,8 @@ func onEach(t *testing.T, test func(t *testing.T, b *bundle)) {
 	t.Helper()
 	t.Run("local", func(t *testing.T) {
 		t.Parallel()
-		d, err := db.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "chat.db"))
+		path := filepath.Join(t.TempDir(), "chat.db")
+		d, err := db.OpenSQLite(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,11 +48,14 @@ func onEach(t *testing.T, test func(t *testing.T, b *bundle)) {
 			t.Fatal(err)
 		}
 		t.Cleanup(r.Close)
-		test(t, newBundle(t, d, queue.ConnectEmbedded(r.Dial), false))
+		b := newBundle(t, d, queue.ConnectEmbedded(r.Dial), false)
+		b.local, b.exec = true, statements(t, "sqlite", "file:"+path)
+		test(t, b)
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
-		d, err := db.Open(db.Config{DSN: enginetest.SharedMySQL(t), Pool: 20})
+		dsn := enginetest.SharedMySQL(t)
+		d, err := db.Open(db.Config{DSN: dsn, Pool: 20})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +63,9 @@ func onEach(t *testing.T, test func(t *testing.T, b *bundle)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, newBundle(t, d, client, true))
+		b := newBundle(t, d, client, true)
+		b.exec = statements(t, "mysql", dsn)
+		test(t, b)
 	})
 }
 
@@ -70,8 +79,25 @@ func newBundle(t *testing.T, d *db.DB, client *queue.Client, shebang bool) *bund
 	return &bundle{t, d, q, store.New(d, q, nil, true), flusher.Config{
 		Partitions: partitions, ChatThreshold: 1000, MessageThreshold: 1000, MaxWait: 5 * time.Millisecond,
 		Retention: time.Minute, Writers: 2, Log: log,
-	}}
+	}, false, nil}
 }
+
+// statements runs what a test does to the database behind the service's back.
+func statements(t *testing.T, driver, dsn string) func(string) {
+	pool, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool.Close() })
+	return func(q string) {
+		t.Helper()
+		if _, err := pool.ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (b *bundle) ledger() store.Ledger { return store.Ledger{DB: b.db} }
 
 type logTo struct{ t *testing.T }
 
@@ -90,9 +116,12 @@ func (b *bundle) flush() {
 
 // start runs a flusher until stop is called.
 func (b *bundle) start() (stop func()) {
+	return b.runFlusher(flusher.New(b.config, b.db, b.queue, b.ledger()))
+}
+
+func (b *bundle) runFlusher(f *flusher.Flusher) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	f := flusher.New(b.config, b.db, b.queue, store.Ledger{DB: b.db})
 	go func() {
 		defer close(done)
 		f.Run(ctx)

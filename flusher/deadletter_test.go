@@ -1,0 +1,134 @@
+package flusher_test
+
+import (
+	"errors"
+	"testing"
+
+	"chat-system/db"
+	"chat-system/flusher"
+	"chat-system/internal/chat"
+)
+
+// refuse makes the database refuse rows whose body is «poison», as a rule of its own would.
+func (b *bundle) refuse() {
+	b.t.Helper()
+	q := "ALTER TABLE messages ADD CONSTRAINT no_poison CHECK (body <> 'poison')"
+	if b.local {
+		q = "CREATE TRIGGER no_poison BEFORE INSERT ON messages WHEN NEW.body = 'poison' BEGIN SELECT RAISE(ABORT, 'poison'); END"
+	}
+	b.exec(q)
+}
+
+func (b *bundle) allow() {
+	b.t.Helper()
+	q := "ALTER TABLE messages DROP CONSTRAINT no_poison"
+	if b.local {
+		q = "DROP TRIGGER no_poison"
+	}
+	b.exec(q)
+}
+
+func (b *bundle) letters(state string) []flusher.LetterID {
+	b.t.Helper()
+	ls, err := flusher.DeadLetters{DB: b.db}.List(b.t.Context(), state, flusher.LetterID{}, 100)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var ids []flusher.LetterID
+	for _, l := range ls {
+		ids = append(ids, flusher.LetterID{Partition: l.PartitionID, Version: chat.Version(l.Version), Sink: l.Sink})
+	}
+	return ids
+}
+
+func TestARefusedRowBecomesADeadLetterAndCanBeRetried(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		b.refuse()
+		app := b.app()
+		c := b.chat(app)
+		for _, body := range []string{"one", "poison", "three", "poison", "five"} {
+			b.post(app, c, body)
+		}
+		b.flush()
+		ids := b.letters(flusher.StateOpen)
+		if len(ids) != 2 {
+			t.Fatalf("dead letters: %v", ids)
+		}
+		if got := b.bodies(app, c); len(got) != 5 || got[1] != "poison" || got[4] != "five" {
+			t.Fatalf("a refused message reads as accepted: %q", got)
+		}
+		if _, err := b.store.EditMessage(t.Context(), app, c, 2, "poison, edited"); err != nil {
+			t.Fatal(err)
+		}
+		b.flush()
+		if got := b.bodies(app, c); got[1] != "poison, edited" {
+			t.Fatalf("its edit reads as accepted: %q", got)
+		}
+		if n := b.post(app, c, "six"); n != 6 {
+			t.Fatalf("its number was given again: %d", n)
+		}
+		letters := flusher.DeadLetters{DB: b.db}
+		out, err := letters.Retry(t.Context(), b.letters(flusher.StateOpen))
+		if err != nil || len(out) != 3 || out[0].Stored || out[0].Reason == "" {
+			t.Fatalf("retry while it is still refused: %+v, %v", out, err)
+		}
+		if err := letters.Discard(t.Context(), []flusher.LetterID{ids[1]}); err != nil {
+			t.Fatal(err)
+		}
+		if err := letters.Discard(t.Context(), []flusher.LetterID{ids[1]}); !errors.Is(err, flusher.ErrNoLetter) {
+			t.Fatalf("discarded twice: %v", err)
+		}
+		b.allow()
+		out, err = letters.Retry(t.Context(), b.letters(flusher.StateOpen))
+		if err != nil || len(out) != 2 || !out[0].Stored || !out[1].Stored {
+			t.Fatalf("retry: %+v, %v", out, err)
+		}
+		if m, err := b.store.Message(t.Context(), app, c, 2); err != nil || m.Body != "poison, edited" {
+			t.Fatalf("after the retry: %+v, %v", m, err)
+		}
+		var gone *chat.Error
+		if _, err := b.store.Message(t.Context(), app, c, 4); !errors.As(err, &gone) || gone.Code != chat.Gone {
+			t.Fatalf("a discarded message: %v", err)
+		}
+		l, err := b.store.Messages(t.Context(), app, c, chat.Page{Limit: 50})
+		if err != nil || len(l.Items) != 5 {
+			t.Fatalf("list with a hole: %+v, %v", l, err)
+		}
+		if got, err := b.store.Chat(t.Context(), app, c); err != nil || got.MessagesCount != 6 {
+			t.Fatalf("a count counts numbers: %+v, %v", got, err)
+		}
+	})
+}
+
+func TestTheRecountRepairsWrongCounts(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		app := b.app()
+		for range 3 {
+			c := b.chat(app)
+			b.post(app, c, "one")
+			b.post(app, c, "two")
+		}
+		b.flush()
+		b.exec("UPDATE chats SET messages_count = 7 WHERE number = 2")
+		b.exec("UPDATE applications SET chats_count = 1")
+		f := flusher.New(b.config, b.db, b.queue, b.ledger())
+		if err := f.Recount(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		row, err := b.db.ApplicationByToken(t.Context(), app)
+		if err != nil || row.ChatsCount != 3 {
+			t.Fatalf("%+v, %v", row, err)
+		}
+		rows, err := b.db.ChatsAfter(t.Context(), db.ChatsAfterParams{ApplicationID: row.ID, Limit: 10})
+		if err != nil || len(rows) != 3 {
+			t.Fatalf("%+v, %v", rows, err)
+		}
+		for _, r := range rows {
+			if r.MessagesCount != 2 {
+				t.Errorf("chat %d counts %d", r.Number, r.MessagesCount)
+			}
+		}
+	})
+}

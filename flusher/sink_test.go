@@ -1,0 +1,96 @@
+package flusher_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"chat-system/db"
+	"chat-system/flusher"
+	"chat-system/internal/chat"
+	"chat-system/internal/search"
+)
+
+// indexes is one local index that can be away.
+type indexes struct {
+	*search.Local
+	away atomic.Bool
+}
+
+var errAway = errors.New("the index is away")
+
+func (i *indexes) Current(context.Context) (string, error) { return "index", nil }
+func (i *indexes) At(string) search.Index                  { return i }
+
+func (i *indexes) Put(ctx context.Context, ms []chat.Message) ([]search.Refusal, error) {
+	if i.away.Load() {
+		return nil, errAway
+	}
+	return i.Local.Put(ctx, ms)
+}
+
+func (b *bundle) startWithSearch(i *indexes, backlog int64) (stop func()) {
+	f := flusher.New(b.config, b.db, b.queue, b.ledger())
+	f.Search(i, backlog)
+	return b.runFlusher(f)
+}
+
+func (b *bundle) hits(i *indexes, app string, c int64, text string) int {
+	b.t.Helper()
+	row, err := b.db.ApplicationByToken(b.t.Context(), app)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r, err := i.Search(b.t.Context(), search.Query{Chat: chat.Scope{Application: row.ID, Chat: c}, Text: text, Limit: 200})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return len(r.Hits)
+}
+
+func TestSearchFollowsTheStreamAndIsFilledWhenItCannot(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		local, err := search.OpenLocal(filepath.Join(t.TempDir(), "index"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = local.Close() })
+		index := &indexes{Local: local}
+		app := b.app()
+		c := b.chat(app)
+		b.post(app, c, "apples before")
+		stop := b.startWithSearch(index, 1_000_000)
+		b.until("the first message is found", func() bool { return b.hits(index, app, c, "apple") == 1 })
+		if _, err := b.store.EditMessage(t.Context(), app, c, 1, "pears now"); err != nil {
+			t.Fatal(err)
+		}
+		b.until("the edit replaces the text", func() bool { return b.hits(index, app, c, "pears") == 1 && b.hits(index, app, c, "apple") == 0 })
+		stop()
+
+		// away for longer than the stream is kept for it
+		index.away.Store(true)
+		stop = b.startWithSearch(index, 4)
+		for range 40 {
+			b.post(app, c, "plums")
+		}
+		b.drained()
+		b.until("its cursor is set to resync", func() bool {
+			cursors, err := b.db.Cursors(t.Context(), "index")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, cur := range cursors {
+				if cur.State == db.StateResync {
+					return true
+				}
+			}
+			return false
+		})
+		index.away.Store(false)
+		b.until("all is found", func() bool { return b.hits(index, app, c, "plums") == 40 })
+		stop()
+	})
+}
