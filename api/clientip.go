@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -33,8 +34,8 @@ func ParseProxies(list string) ([]netip.Prefix, error) {
 // for, from the last header line's end on. What can't be read ends the search at the proxy that sent it.
 func clientAddr(peer netip.Addr, forwarded [][]byte, trusted []netip.Prefix) netip.Addr {
 	client := peer
-	for i := len(forwarded) - 1; i >= 0; i-- {
-		for rest := forwarded[i]; rest != nil; {
+	for _, line := range slices.Backward(forwarded) {
+		for rest := line; rest != nil; {
 			if !contains(trusted, client) {
 				return client
 			}

@@ -58,7 +58,7 @@ func (f form) decode(body []byte) (string, *chat.Field, error) {
 	default:
 		return "", &chat.Field{Pointer: "#/" + f.nested, Detail: "must be an object"}, nil
 	}
-	fault := ""
+	var fault string
 	switch text.kind {
 	case '"':
 		fault = f.rule(text.text)
@@ -102,7 +102,7 @@ func (d *decoder) read(f form) (flat, outer, inner found, err error) {
 		return d.json.SkipValue()
 	})
 	if err == nil {
-		if _, end := d.json.ReadToken(); end != io.EOF {
+		if _, end := d.json.ReadToken(); !errors.Is(end, io.EOF) {
 			err = errTrailing
 		}
 	}

@@ -85,7 +85,7 @@ func TestDrain(t *testing.T) {
 	// The port is still open: readiness fails, and connections are to be closed by their clients.
 	fresh, freshIn := connect(t, b.addr)
 	r, _ := exchange(t, fresh, freshIn, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
-	if r.StatusCode != 503 || !r.Close {
+	if r.StatusCode != http.StatusServiceUnavailable || !r.Close {
 		t.Errorf("/readyz while draining: %d, close %v", r.StatusCode, r.Close)
 	}
 	if err := <-b.served; err != nil {
@@ -101,7 +101,7 @@ func TestDrain(t *testing.T) {
 	}
 	close(store.leave)
 	r, body := exchange(t, busy, busyIn, "")
-	if r.StatusCode != 200 || !strings.Contains(body, "answered") || !r.Close {
+	if r.StatusCode != http.StatusOK || !strings.Contains(body, "answered") || !r.Close {
 		t.Errorf("the accepted request: %d %s, close %v", r.StatusCode, body, r.Close)
 	}
 	if err := <-drained; err != nil {
@@ -159,7 +159,7 @@ func TestTooManyConnections(t *testing.T) {
 	third, thirdIn := connect(t, b.addr)
 	r, body := exchange(t, third, thirdIn, getHealth)
 	var p struct{ Type string }
-	if err := json.Unmarshal([]byte(body), &p); err != nil || r.StatusCode != 503 || p.Type != "/docs#unavailable" || !r.Close ||
+	if err := json.Unmarshal([]byte(body), &p); err != nil || r.StatusCode != http.StatusServiceUnavailable || p.Type != "/docs#unavailable" || !r.Close ||
 		r.Header.Get("Retry-After") != "1" || r.Header.Get("Content-Type") != "application/problem+json" || r.Header.Get("X-Request-Id") == "" {
 		t.Errorf("%d %v %s", r.StatusCode, r.Header, body)
 	}
@@ -171,7 +171,7 @@ func TestTooManyConnections(t *testing.T) {
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; { // until the server has noticed
 		fourth, fourthIn := connect(t, b.addr)
-		if r, _ := exchange(t, fourth, fourthIn, getHealth); r.StatusCode == 200 {
+		if r, _ := exchange(t, fourth, fourthIn, getHealth); r.StatusCode == http.StatusOK {
 			break
 		}
 		if time.Now().After(deadline) {

@@ -113,7 +113,7 @@ func (x *exchange) fail(err error) {
 		x.set("WWW-Authenticate", "Bearer")
 	}
 	x.http.Response.Header.SetCanonical(keyCacheControl, valueNoStore)
-	x.send(p.status, []byte(problemType), appendProblem(nil, p, x.id))
+	x.send(p.status, []byte(problemType), p.render(x.id))
 	if p.status >= 500 && p.status != 501 && p.kind != kindNotReady {
 		x.log(p, err)
 	}

@@ -100,13 +100,13 @@ func TestPanicIsAnInternalError(t *testing.T) {
 	b := setup(t, nil)
 	b.store.panics = true
 	response, body := ask(t, "GET", b.url+somewhere, "", "X-Request-Id", "the-id")
-	if response.StatusCode != 500 || strings.Contains(body, "sEcReT") || !strings.Contains(body, "internal-error") {
+	if response.StatusCode != http.StatusInternalServerError || strings.Contains(body, "sEcReT") || !strings.Contains(body, "internal-error") {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
 	if lines := b.logs.with("the-id"); len(lines) != 1 || !strings.Contains(lines[0], "fake_test.go") {
 		t.Errorf("logged %q", lines)
 	}
-	if response, _ := ask(t, "GET", b.url+"/healthz", ""); response.StatusCode != 200 {
+	if response, _ := ask(t, "GET", b.url+"/healthz", ""); response.StatusCode != http.StatusOK {
 		t.Errorf("then %d", response.StatusCode)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -38,7 +39,7 @@ func TestReadiness(t *testing.T) {
 		readiness := &checks{answer: []api.Check{{"database", api.OK, ""}, {"redis", c.status, `a "detail"`}}}
 		health := api.NewHealth(readiness)
 		b := setup(t, func(config *api.Config) { config.Health = health })
-		ops := httptest.NewServer(http.HandlerFunc(serveOps(t, health, false)))
+		ops := httptest.NewServer(serveOps(t, health, false))
 		if c.drain {
 			health.Drain()
 		}
@@ -58,7 +59,7 @@ func TestReadiness(t *testing.T) {
 			if r.StatusCode != c.want || !named || (c.want == 503) != (got.Type == "/docs#not-ready") || (c.want == 503) != (r.Header.Get("Retry-After") == "1") {
 				t.Errorf("%s, draining %v: %d %s", c.status, c.drain, r.StatusCode, body)
 			}
-			if r, body := ask(t, "GET", url+"/healthz", ""); r.StatusCode != 200 || body != `{"status":"ok"}` {
+			if r, body := ask(t, "GET", url+"/healthz", ""); r.StatusCode != http.StatusOK || body != `{"status":"ok"}` {
 				t.Errorf("/healthz: %d %s", r.StatusCode, body)
 			}
 		}
@@ -89,9 +90,7 @@ func serveOps(t *testing.T, health *api.Health, debug bool) http.HandlerFunc {
 	})
 	return func(w http.ResponseWriter, r *http.Request) {
 		response, body := ask(t, r.Method, "http://"+ln.Addr().String()+r.URL.Path, "")
-		for name, values := range response.Header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), response.Header)
 		w.WriteHeader(response.StatusCode)
 		_, _ = io.WriteString(w, body)
 	}
@@ -103,7 +102,7 @@ func TestOps(t *testing.T) {
 		handler := serveOps(t, api.NewHealth(nil), debug)
 		for path, want := range map[string]int{"/metrics": 200, "/healthz": 200, "/readyz": 200, "/": 404, "/applications": 404, "/debug/pprof/": map[bool]int{false: 404, true: 200}[debug]} {
 			w := httptest.NewRecorder()
-			handler(w, httptest.NewRequest("GET", path, nil))
+			handler(w, httptest.NewRequest(http.MethodGet, path, nil))
 			if w.Code != want || (want == 404) != (w.Header().Get("Content-Type") == "application/problem+json") {
 				t.Errorf("debug %v: %s: %d %s", debug, path, w.Code, w.Body)
 			}

@@ -28,10 +28,10 @@ func unquoted(s string) (string, bool) {
 	s = s[1 : len(s)-1]
 	plain := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '"':
+		switch s[i] {
+		case '"':
 			return "", false
-		case s[i] == '\\':
+		case '\\':
 			if i++; i == len(s) || (s[i] != '"' && s[i] != '\\') {
 				return "", false
 			}

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"sync"
 	"testing"
@@ -42,7 +43,7 @@ func TestLimit(t *testing.T) {
 	limiter := &counting{}
 	b := setup(t, func(c *api.Config) { c.Limiter = limiter })
 	for _, path := range []string{"/healthz", "/readyz", "/docs", "/docs/docs.css", "/openapi.yaml"} {
-		if r, _ := ask(t, "GET", b.url+path, ""); r.StatusCode != 200 || r.Header.Get("RateLimit") != "" {
+		if r, _ := ask(t, "GET", b.url+path, ""); r.StatusCode != http.StatusOK || r.Header.Get("RateLimit") != "" {
 			t.Errorf("%s is limited: %d %v", path, r.StatusCode, r.Header)
 		}
 	}
@@ -62,7 +63,7 @@ func TestLimit(t *testing.T) {
 		}
 	}
 	limiter.fail = errors.New("away")
-	if r, _ := ask(t, "GET", b.url+"/applications", ""); r.StatusCode != 200 || r.Header.Get("RateLimit") != "" {
+	if r, _ := ask(t, "GET", b.url+"/applications", ""); r.StatusCode != http.StatusOK || r.Header.Get("RateLimit") != "" {
 		t.Errorf("without a limiter: %d %v", r.StatusCode, r.Header)
 	}
 	limiter.fail = api.ErrLimiterDown

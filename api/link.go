@@ -20,13 +20,15 @@ func links[T any](x *exchange, p *place, limit int, l *chat.List[T]) {
 
 // link adds a Link to a path of this server, with the query's names and values in turn.
 func (x *exchange) link(rel, path string, query ...string) {
-	target := path
-	separator := "?"
+	b := append([]byte{'<'}, path...)
+	separator := byte('?')
 	for i := 0; i < len(query); i += 2 {
-		target += separator + query[i] + "=" + url.QueryEscape(query[i+1])
-		separator = "&"
+		b = append(append(b, separator), query[i]...)
+		b = append(append(b, '='), url.QueryEscape(query[i+1])...)
+		separator = '&'
 	}
-	x.http.Response.Header.Add("Link", "<"+target+`>; rel="`+rel+`"`)
+	b = append(append(append(b, `>; rel="`...), rel...), '"')
+	x.http.Response.Header.AddBytesV("Link", b)
 }
 
 func decimal[N int | int64](n N) string { return strconv.FormatInt(int64(n), 10) }

@@ -72,7 +72,7 @@ func (l *listener) turnAway(c *conn) {
 	r.Header.SetContentType(problemType)
 	r.SetStatusCode(errCrowded.status)
 	r.SetConnectionClose()
-	r.SetBody(appendProblem(nil, errCrowded, id))
+	r.SetBody(errCrowded.render(id))
 	_ = c.SetDeadline(time.Now().Add(lingerTime))
 	_, _ = r.WriteTo(c) // it may be gone
 	c.linger.Store(true)

@@ -11,7 +11,6 @@ type logs struct {
 	t     testing.TB
 	mu    sync.Mutex
 	lines []string
-	ended bool
 }
 
 func (l *logs) Write(line []byte) (int, error) {

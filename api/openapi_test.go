@@ -109,7 +109,7 @@ func TestOpenAPIProblems(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := &problem{kind: k, detail: fmt.Sprint(want["detail"])}
-		if err := json.Unmarshal(appendProblem(nil, p, fmt.Sprint(want["request_id"])), &got); err != nil {
+		if err := json.Unmarshal(p.render(fmt.Sprint(want["request_id"])), &got); err != nil {
 			t.Fatal(err)
 		}
 		delete(want, "errors")

@@ -19,7 +19,7 @@ func NewOps(metrics http.Handler, health *Health, debug bool) *Ops {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, string(jsonType), []byte(alive)) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		body, p := health.report()
 		if p != nil {
 			fail(w, p)
@@ -69,5 +69,5 @@ func fail(w http.ResponseWriter, p *problem) {
 	if p.retry > 0 {
 		w.Header().Set("Retry-After", decimal(p.retry))
 	}
-	answer(w, p.status, problemType, appendProblem(nil, p, id))
+	answer(w, p.status, problemType, p.render(id))
 }

@@ -79,10 +79,9 @@ func asProblem(err error) *problem {
 
 const problemType = "application/problem+json"
 
-// appendProblem renders a problem document.
-func appendProblem(b []byte, p *problem, requestID string) []byte {
-	b = append(b, `{"type":"/docs#`...)
-	b = append(b, p.slug...)
+// render gives the problem document.
+func (p *problem) render(requestID string) []byte {
+	b := append([]byte(`{"type":"/docs#`), p.slug...)
 	b = append(b, `","title":`...)
 	b = appendString(b, p.title)
 	b = append(b, `,"status":`...)

@@ -37,7 +37,7 @@ func testSearch(t *testing.T, target Target) {
 		if len(got) != len(strings.Fields(want)) {
 			t.Errorf("%s found %v, want %s", query, got, want)
 		}
-		for _, n := range strings.Fields(want) {
+		for n := range strings.FieldsSeq(want) {
 			if !got[n] {
 				t.Errorf("%s found %v, want %s", query, got, want)
 			}

@@ -56,11 +56,10 @@ func (s *spec) check(request *http.Request, response *http.Response, body []byte
 	defer s.mu.Unlock()
 	add := func(whose string, errs []*errors.ValidationError) {
 		for _, e := range errs {
-			fault := fmt.Sprintf("the %s is not what openapi.yaml says: %s: %s", whose, e.Message, e.Reason)
+			faults = append(faults, fmt.Sprintf("the %s is not what openapi.yaml says: %s: %s", whose, e.Message, e.Reason))
 			for _, f := range e.SchemaValidationErrors {
-				fault += fmt.Sprintf("; %s at %s", f.Reason, f.FieldPath)
+				faults = append(faults, f.FieldPath+": "+f.Reason)
 			}
-			faults = append(faults, fault)
 		}
 	}
 	if response.Header.Get("X-Request-Id") == "" {
