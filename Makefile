@@ -40,7 +40,10 @@ verify: generate ## Fail when a generated file or go.mod is stale
 	[ -z "$$stale" ] || { printf 'stale, commit what `make generate` makes:\n%s\n' "$$stale" >&2; exit 1; }
 	go mod tidy -diff
 
+bench: engines ## The service's figures, each against a baseline of the same run (internal/bench)
+	go run ./internal/bench
+
 vulnerabilities: ## Known vulnerabilities in what is used (asks vuln.go.dev)
 	$(TOOL) govulncheck ./...
 
-.PHONY: help build generate fmt clean test engines lint verify vulnerabilities
+.PHONY: help build generate fmt clean test engines lint verify bench vulnerabilities
