@@ -134,7 +134,7 @@ func (d *DB) fixPartitions(ctx context.Context, partitions int) error {
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			for p := range partitions {
-				err := q.InsertCursor(ctx, InsertCursorParams{PartitionID: int32(p), Sink: SinkDatabase, State: StateFollow}) //nolint:gosec // ≤ 1024
+				err := q.InsertCursor(ctx, InsertCursorParams{PartitionID: int32(p), Sink: SinkDatabase, State: StateFollow})
 				if err != nil {
 					return err
 				}
