@@ -13,8 +13,8 @@ func newWindow(p chat.Page) window {
 // numbers of the window, and one above it, which tells whether there is more.
 func (w window) numbers() []int64 {
 	var ns []int64
-	for n := w.from; n <= w.to; n++ {
-		ns = append(ns, n)
+	for i := range w.to - w.from + 1 { // counted by itself: to may be the highest number there is
+		ns = append(ns, w.from+i)
 	}
 	if w.to < chat.MaxNumber {
 		ns = append(ns, w.to+1)
