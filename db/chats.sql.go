@@ -29,48 +29,6 @@ func (q *Queries) AddMessagesCount(ctx context.Context, arg AddMessagesCountPara
 	return result.RowsAffected()
 }
 
-const chatlessMessages = `-- name: ChatlessMessages :many
-SELECT m.chat_number, CAST(COUNT(*) AS SIGNED) AS messages FROM messages m
-LEFT JOIN chats c ON c.application_id = m.application_id AND c.number = m.chat_number
-LEFT JOIN dead_letters d ON d.application_id = m.application_id AND d.chat_number = 0 AND d.number = m.chat_number
-WHERE m.application_id = ? AND m.chat_number > ? AND c.number IS NULL AND d.number IS NULL
-GROUP BY m.chat_number ORDER BY m.chat_number
-`
-
-type ChatlessMessagesParams struct {
-	ApplicationID int64
-	ChatNumber    int64
-}
-
-type ChatlessMessagesRow struct {
-	ChatNumber int64
-	Messages   int64
-}
-
-// Chats that have messages and no row: their own creation was lost.
-func (q *Queries) ChatlessMessages(ctx context.Context, arg ChatlessMessagesParams) ([]ChatlessMessagesRow, error) {
-	rows, err := q.db.QueryContext(ctx, chatlessMessages, arg.ApplicationID, arg.ChatNumber)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ChatlessMessagesRow
-	for rows.Next() {
-		var i ChatlessMessagesRow
-		if err := rows.Scan(&i.ChatNumber, &i.Messages); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const chatsAfter = `-- name: ChatsAfter :many
 SELECT application_id, number, messages_count, version, created_at, updated_at FROM chats WHERE application_id = ? AND number > ? ORDER BY number LIMIT ?
 `

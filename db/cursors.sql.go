@@ -177,6 +177,16 @@ func (q *Queries) InsertCursor(ctx context.Context, arg InsertCursorParams) erro
 	return err
 }
 
+const lockCursor = `-- name: LockCursor :exec
+UPDATE flush_cursors SET replid = replid WHERE partition_id = ? AND sink = 'mysql'
+`
+
+// Holds off flushes and openings of the partition until the transaction ends.
+func (q *Queries) LockCursor(ctx context.Context, partitionID int32) error {
+	_, err := q.db.ExecContext(ctx, lockCursor, partitionID)
+	return err
+}
+
 const searchSinks = `-- name: SearchSinks :many
 SELECT DISTINCT sink FROM flush_cursors WHERE sink <> 'mysql' ORDER BY sink
 `

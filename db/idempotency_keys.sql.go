@@ -107,3 +107,33 @@ func (q *Queries) OldIdempotencyKeys(ctx context.Context, arg OldIdempotencyKeys
 	}
 	return items, nil
 }
+
+const renewIdempotencyKey = `-- name: RenewIdempotencyKey :execrows
+UPDATE idempotency_keys SET payload_hash = ?, answer = ?, created_at = ?
+WHERE application_id = ? AND key_hash = ? AND created_at < ?
+`
+
+type RenewIdempotencyKeyParams struct {
+	PayloadHash   []byte
+	Answer        int64
+	CreatedAt     time.Time
+	ApplicationID int64
+	KeyHash       []byte
+	Before        time.Time
+}
+
+// A key that has expired in Redis and not been purged here is used anew.
+func (q *Queries) RenewIdempotencyKey(ctx context.Context, arg RenewIdempotencyKeyParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, renewIdempotencyKey,
+		arg.PayloadHash,
+		arg.Answer,
+		arg.CreatedAt,
+		arg.ApplicationID,
+		arg.KeyHash,
+		arg.Before,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"chat-system/db"
 	"chat-system/internal/chat"
@@ -49,6 +50,8 @@ type batch struct {
 	p    int
 	q    *db.Queries
 	dead []deadEntry
+	// keys that were stored for another write within their life: two writes were accepted under one key
+	doubled []db.InsertIdempotencyKeysRow
 }
 
 type deadEntry struct {
@@ -156,18 +159,37 @@ func (b *batch) keys(ctx context.Context, es []queue.Entry) error {
 			})
 		}
 	}
-	for _, part := range chunks(rows, maxRows) {
-		if err := b.q.InsertIdempotencyKeys(ctx, part); err != nil {
+	var known []db.InsertIdempotencyKeysRow
+	insert := func(rows []db.InsertIdempotencyKeysRow) error { return b.q.InsertIdempotencyKeys(ctx, rows) }
+	if err := bisect(rows, insert, func(i int, _ error) { known = append(known, rows[i]) }, 0); err != nil {
+		return err
+	}
+	for _, r := range known {
+		n, err := b.q.RenewIdempotencyKey(ctx, db.RenewIdempotencyKeyParams{
+			PayloadHash: r.PayloadHash, Answer: r.Answer, CreatedAt: r.CreatedAt,
+			ApplicationID: r.ApplicationID, KeyHash: r.KeyHash, Before: r.CreatedAt.Add(-keyLife),
+		})
+		if err != nil {
 			return err
+		}
+		if n == 0 {
+			b.doubled = append(b.doubled, r)
 		}
 	}
 	return nil
 }
 
+// keyLife is a little less than how long Redis keeps a key: what is older here was rightly given anew.
+const keyLife = 23 * time.Hour
+
 func chunks[T any](all []T, size int) [][]T { return slices.Collect(slices.Chunk(all, size)) }
 
 // report tells what became a dead letter, after the commit.
 func (b *batch) report() {
+	for _, r := range b.doubled {
+		b.f.metrics.broken.Inc()
+		b.f.Log.Error("an Idempotency-Key was accepted twice: a promise is broken", "partition", b.p, "application", r.ApplicationID, "number", r.Answer)
+	}
 	for i := range b.dead {
 		d := &b.dead[i]
 		b.f.metrics.dead.WithLabelValues(db.SinkDatabase).Inc()

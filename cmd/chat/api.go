@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 
 	"chat-system/api"
@@ -20,6 +21,9 @@ func runAPI(ctx context.Context, e env) error {
 		return err
 	}
 	defer en.close()
+	if e.WriteQuorum > 0 && en.redis.Cluster() {
+		return errors.New("WRITE_QUORUM must be 0 with a Redis Cluster: its client can't wait for the replicas of a write")
+	}
 	health := api.NewHealth(en.readiness)
 	closeOps, err := operations(ctx, e, reg, health)
 	if err != nil {

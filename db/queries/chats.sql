@@ -21,14 +21,6 @@ UPDATE chats SET messages_count = sqlc.arg(messages_count) WHERE application_id 
 -- name: LockChat :exec
 UPDATE chats SET messages_count = messages_count WHERE application_id = ? AND number = ?;
 
--- Chats that have messages and no row: their own creation was lost.
--- name: ChatlessMessages :many
-SELECT m.chat_number, CAST(COUNT(*) AS SIGNED) AS messages FROM messages m
-LEFT JOIN chats c ON c.application_id = m.application_id AND c.number = m.chat_number
-LEFT JOIN dead_letters d ON d.application_id = m.application_id AND d.chat_number = 0 AND d.number = m.chat_number
-WHERE m.application_id = ? AND m.chat_number > ? AND c.number IS NULL AND d.number IS NULL
-GROUP BY m.chat_number ORDER BY m.chat_number;
-
 -- The last number of an application's chats, of which messages and dead letters know as well, with the generation.
 -- name: SeedChats :one
 SELECT f.gen, CAST(GREATEST(

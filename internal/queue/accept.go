@@ -148,7 +148,7 @@ func (q *Queue) seed(ctx context.Context, c *call, r reply) error {
 	}
 	_, err, _ := q.seeds.Do(string(appendScope(nil, c.Scope)), func() (any, error) {
 		failpoint.Hit("seed.read")
-		n, gen, err := q.ledger.LastNumber(ctx, c.partition, c.Scope)
+		n, gen, err := q.ledger.LastNumber(ctx, c.partition, c.Scope, r.number)
 		failpoint.Hit("seed.write")
 		if err != nil {
 			return nil, unavailable(err)

@@ -89,6 +89,12 @@ func ConnectEmbedded(dial func() (net.Conn, error)) *Client {
 // Redis is the client itself, for what is not the queue's: rate limits.
 func (c *Client) Redis() redis.UniversalClient { return c.rdb }
 
+// Cluster says whether it is a Redis Cluster, whose replicas can't be waited for on the connection of a write.
+func (c *Client) Cluster() bool {
+	_, ok := c.rdb.(*redis.ClusterClient)
+	return ok
+}
+
 // Ping asks whether Redis answers.
 func (c *Client) Ping(ctx context.Context) error { return c.rdb.Ping(ctx).Err() }
 

@@ -63,8 +63,10 @@ type Ledger interface {
 	// NextGeneration sets the row's generation above both gen and seen and its replid, if gen is still its generation,
 	// and gives the row as it is then. It waits for a flush in flight.
 	NextGeneration(ctx context.Context, partition int, gen, seen int64, replid string) (c Cursor, won bool, err error)
-	// LastNumber reads the highest number stored in the scope and the partition's generation, in one statement.
-	LastNumber(ctx context.Context, partition int, s chat.Scope) (n, gen int64, err error)
+	// LastNumber reads the highest number stored in the scope and the partition's generation, in one statement. Chats
+	// above pending, the highest number that Redis still holds, that have messages and no row get one: Redis lost their
+	// own creation.
+	LastNumber(ctx context.Context, partition int, s chat.Scope, pending int64) (n, gen int64, err error)
 	// StoredKey reads the answer that was stored for an Idempotency-Key.
 	StoredKey(ctx context.Context, app int64, key [16]byte) (payload [16]byte, number int64, found bool, err error)
 }

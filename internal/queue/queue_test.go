@@ -52,7 +52,7 @@ func (m *memory) NextGeneration(_ context.Context, p int, gen, seen int64, repli
 	return c, true, nil
 }
 
-func (m *memory) LastNumber(_ context.Context, p int, s chat.Scope) (int64, int64, error) {
+func (m *memory) LastNumber(_ context.Context, p int, s chat.Scope, _ int64) (int64, int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.numbers[s], m.cursors[p].Generation, nil

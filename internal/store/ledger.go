@@ -55,8 +55,8 @@ func (l Ledger) NextGeneration(ctx context.Context, partition int, gen, seen int
 	return c, err == nil, err
 }
 
-// LastNumber implements queue.Ledger. Chats that messages show to have been there, but have no row, get one.
-func (l Ledger) LastNumber(ctx context.Context, partition int, s chat.Scope) (n, gen int64, err error) {
+// LastNumber implements queue.Ledger.
+func (l Ledger) LastNumber(ctx context.Context, partition int, s chat.Scope, pending int64) (n, gen int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
 	if s.Chat != 0 {
@@ -67,31 +67,47 @@ func (l Ledger) LastNumber(ctx context.Context, partition int, s chat.Scope) (n,
 	if err != nil {
 		return 0, 0, err
 	}
-	return row.Number, row.Gen, l.addMissingChats(ctx, s.Application)
+	last, err := l.DB.LastChat(ctx, s.Application)
+	if err == nil && row.Number > max(last, pending) {
+		err = l.addMissingChats(ctx, partition, row.Gen, s.Application, max(last, pending)+1, row.Number)
+	}
+	return row.Number, row.Gen, err
 }
 
-// addMissingChats: a chat whose creation was lost with Redis while its messages were stored exists all the same.
-func (l Ledger) addMissingChats(ctx context.Context, app int64) error {
-	last, err := l.DB.LastChat(ctx, app)
-	if err != nil {
-		return err
-	}
-	missing, err := l.DB.ChatlessMessages(ctx, db.ChatlessMessagesParams{ApplicationID: app, ChatNumber: last})
-	if err != nil || len(missing) == 0 {
-		return err
-	}
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	counts := map[int64]int64{}
-	for _, m := range missing {
-		counts[m.ChatNumber] = m.Messages
-	}
-	for n := last + 1; n <= missing[len(missing)-1].ChatNumber; n++ { // those between without messages too: no gap stays
-		err := l.DB.InsertChat(ctx, db.InsertChatParams{ApplicationID: app, Number: n, MessagesCount: counts[n], CreatedAt: now, UpdatedAt: now})
-		if err != nil && !db.IsDuplicate(err) { // somebody else adds it too
+// addMissingChats gives rows to chats whose creation was lost with Redis while messages of them, or of later ones, were
+// stored: no gap stays. In another generation than the one in which they were missing, nothing is done.
+func (l Ledger) addMissingChats(ctx context.Context, partition int, gen, app, from, to int64) error {
+	return l.DB.WithTx(ctx, func(q *db.Queries) error {
+		if err := q.LockCursor(ctx, int32(partition)); err != nil { //nolint:gosec // < 1024
 			return err
 		}
-	}
-	return nil
+		cur, err := cursor(ctx, q, partition)
+		if err != nil || cur.Generation != gen {
+			return err
+		}
+		now := time.Now().UTC().Truncate(time.Microsecond)
+		for n := from; n <= to; n++ {
+			dead, err := q.DeadLettersInWindow(ctx, db.DeadLettersInWindowParams{ApplicationID: app, FromNumber: n, ToNumber: n})
+			if err != nil {
+				return err
+			}
+			if len(dead) > 0 {
+				continue // it has its place there
+			}
+			count, err := q.RecountMessages(ctx, db.RecountMessagesParams{ApplicationID: app, ChatNumber: n})
+			if err != nil {
+				return err
+			}
+			err = q.InsertChat(ctx, db.InsertChatParams{ApplicationID: app, Number: n, MessagesCount: count, CreatedAt: now, UpdatedAt: now})
+			if err == nil {
+				err = q.AddChatsCount(ctx, db.AddChatsCountParams{Delta: 1, ID: app})
+			}
+			if err != nil && !db.IsDuplicate(err) { // somebody else adds it too
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // StoredKey implements queue.Ledger.

@@ -1,0 +1,124 @@
+package flusher_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"chat-system/db"
+	"chat-system/internal/chat"
+)
+
+func TestChatsWhoseCreationWasLostGetARowUnlessRedisStillHoldsThem(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		app := b.app()
+		row, err := b.db.ApplicationByToken(t.Context(), app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now().UTC().Truncate(time.Microsecond)
+		for _, c := range []int64{2, 4} {
+			err := b.db.InsertMessage(t.Context(), db.InsertMessageParams{
+				ApplicationID: row.ID, ChatNumber: c, Number: 1, Body: "x", Version: 1, CreatedAt: now, UpdatedAt: now,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		scope := chat.Scope{Application: row.ID}
+		counts := func(pending int64) string {
+			t.Helper()
+			n, _, err := b.ledger().LastNumber(t.Context(), b.queue.Partition(scope), scope, pending)
+			if err != nil || n != 4 {
+				t.Fatalf("last number %d, %v", n, err)
+			}
+			rows, err := b.db.ChatsAfter(t.Context(), db.ChatsAfterParams{ApplicationID: row.ID, Limit: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out []string
+			for _, r := range rows {
+				out = append(out, fmt.Sprintf("%d:%d", r.Number, r.MessagesCount))
+			}
+			return fmt.Sprint(out)
+		}
+		if got := counts(4); got != "[]" {
+			t.Fatalf("Redis holds them, and yet: %s", got)
+		}
+		if got := counts(0); got != "[1:0 2:1 3:0 4:1]" {
+			t.Fatalf("%s", got)
+		}
+		if got := counts(0); got != "[1:0 2:1 3:0 4:1]" {
+			t.Fatalf("a second time: %s", got)
+		}
+		if a, err := b.store.Application(t.Context(), app); err != nil || a.ChatsCount != 4 {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		if n := b.chat(app); n != 5 {
+			t.Fatalf("the next chat is %d", n)
+		}
+	})
+}
+
+func TestAKeyThatExpiredIsUsedAnew(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		app := b.app()
+		c := b.chat(app)
+		row, err := b.db.ApplicationByToken(t.Context(), app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := chat.Idempotency{Key: [16]byte{1}, Payload: [16]byte{2}, Given: true}
+		err = b.db.InsertIdempotencyKey(t.Context(), db.InsertIdempotencyKeyParams{
+			ApplicationID: row.ID, KeyHash: key.Key[:], PayloadHash: key.Payload[:], Answer: 99, CreatedAt: time.Now().UTC().Add(-24*time.Hour - time.Minute),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, replayed, err := b.store.CreateMessage(t.Context(), app, c, "x", key)
+		if err != nil || replayed || n != 1 {
+			t.Fatalf("%d, %v, %v", n, replayed, err)
+		}
+		b.flush()
+		stored, err := b.db.IdempotencyKey(t.Context(), db.IdempotencyKeyParams{ApplicationID: row.ID, KeyHash: key.Key[:]})
+		if err != nil || stored.Answer != 1 {
+			t.Fatalf("%+v, %v", stored, err)
+		}
+		if got := b.bodies(app, c); len(got) != 1 {
+			t.Fatalf("%q", got)
+		}
+	})
+}
+
+func TestWhatIsQueuedInAnOlderGenerationIsFencedOut(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		app := b.app()
+		c := b.chat(app)
+		b.post(app, c, "one")
+		b.flush()
+		row, err := b.db.ApplicationByToken(t.Context(), app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := b.queue.Partition(chat.Scope{Application: row.ID, Chat: c})
+		cur, err := b.ledger().Cursor(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, won, err := b.ledger().NextGeneration(t.Context(), p, cur.Generation, 0, "another"); err != nil || !won {
+			t.Fatal(won, err)
+		}
+		if _, won, err := b.ledger().NextGeneration(t.Context(), p, cur.Generation, 0, "another"); err != nil || won {
+			t.Fatal("the same generation was left twice", err)
+		}
+		moved, err := b.db.AdvanceCursor(t.Context(), db.AdvanceCursorParams{
+			Position: int64(cur.Position.Version) + 1, PartitionID: int32(p), OldPosition: int64(cur.Position.Version), Gen: cur.Generation,
+		})
+		if err != nil || moved != 0 {
+			t.Fatalf("a flusher of the older generation moved the cursor: %d, %v", moved, err)
+		}
+	})
+}
