@@ -34,7 +34,7 @@ func TestPodsKeepTheContract(t *testing.T) {
 // start runs a command until the test ends, and waits until it says a word; it gives the address that it says with it.
 func start(t *testing.T, environ []string, command, word string) string {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background()) //nolint:usetesting // the test's own context ends before its parallel subtests are cleaned up
+	ctx, stop := context.WithCancel(context.Background())
 	code := make(chan int, 1)
 	log := &lineLog{t: t, word: word, said: make(chan string, 1)}
 	go func() { code <- run(ctx, []string{command}, environ, log, log) }()
