@@ -1,0 +1,32 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "chat-test-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "chat")
+	out, err := exec.Command("go", "build", "-o", path, "chat-system/cmd/chat").CombinedOutput() //nolint:gosec,noctx // ours; the test's timeout bounds it
+	if err != nil {
+		return "", fmt.Errorf("build: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+func chatProgram(t *testing.T) string {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,49 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
+)
+
+// wire stands between a process and its engine.
+type wire struct {
+	t     *testing.T
+	proxy *toxiproxy.Proxy
+}
+
+func newWire(t *testing.T, upstream string) *wire {
+	t.Helper()
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	p := toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", upstream)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Stop)
+	return &wire{t, p}
+}
+
+func (w *wire) addr() string { return w.proxy.Listen }
+
+// dropReplies lets requests through, and breaks the connection in place of the reply, until restore.
+func (w *wire) dropReplies() { w.toxic("limit_data", "downstream", `{"bytes":0}`) }
+
+func (w *wire) toxic(kind, stream, attributes string) {
+	w.t.Helper()
+	spec := fmt.Sprintf(`{"name":"fault","type":%q,"stream":%q,"attributes":%s}`, kind, stream, attributes)
+	if _, err := w.proxy.Toxics.AddToxicJson(strings.NewReader(spec)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// restore ends the fault.
+func (w *wire) restore() {
+	w.t.Helper()
+	if err := w.proxy.Toxics.RemoveToxic(context.Background(), "fault"); err != nil { //nolint:usetesting // also at the end of a test
+		w.t.Fatal(err)
+	}
+}

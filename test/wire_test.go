@@ -1,0 +1,51 @@
+package test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestADroppedReplyOfRedisNeverDoubles(t *testing.T) {
+	t.Parallel()
+	s := newService(t, 1, 1)
+	w := newWire(t, s.redis.Addr)
+	faulty := newProcess(t, "api", append(s.env, "REDIS_URL=redis://"+w.addr()+"/0")...)
+	faulty.start()
+	faulty.ready()
+	s.pods = append(s.pods, faulty)
+	l := s.load(5, 10)
+	for range 3 * rounds {
+		l.more(between / 4)
+		w.dropReplies()
+		l.more(between / 4)
+		w.restore()
+	}
+	l.check(s)
+}
+
+func TestALostReplyIsToldAsUnknown(t *testing.T) {
+	t.Parallel()
+	s := newService(t, 1, 1)
+	l := s.load(1, 1)
+	l.more(10)
+	l.end()
+	w := newWire(t, s.redis.Addr)
+	faulty := newProcess(t, "api", append(s.env, "REDIS_URL=redis://"+w.addr()+"/0")...)
+	faulty.start()
+	faulty.ready()
+	l.addrs = []string{faulty.addr}
+	path := "/applications/" + l.token + "/chats/1/messages"
+	w.dropReplies()
+	status, answer, err := l.send(http.MethodPost, path, "once", map[string]string{"body": "once"})
+	if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(string(answer), "Idempotency-Key") {
+		t.Fatalf("%d %s %v", status, answer, err)
+	}
+	w.restore()
+	var m struct {
+		Number int64 `json:"message_number"`
+	}
+	l.insist(http.MethodPost, path, "once", map[string]string{"body": "once"}, &m)
+	l.messages[1][m.Number] = &written{body: "once"}
+	l.check(s)
+}
