@@ -53,7 +53,7 @@ func freeAddr(t *testing.T) string {
 // start runs the command; ready waits for it.
 func (p *process) start() {
 	p.t.Helper()
-	p.cmd = exec.Command(chatProgram(p.t), p.command) //nolint:gosec,noctx // ended by kill
+	p.cmd = exec.Command(chatProgram(p.t), p.command) //nolint:noctx // ended by kill
 	p.cmd.Env, p.cmd.Stderr, p.cmd.Stdout = p.env, &p.log, &p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -142,7 +142,7 @@ func run(t *testing.T, env []string, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, chatProgram(t), args...) //nolint:gosec // ours
+	cmd := exec.CommandContext(ctx, chatProgram(t), args...)
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -22,8 +22,14 @@ type service struct {
 // newService starts engines, migrates, and runs that many pods and flushers.
 func newService(t *testing.T, pods, flushers int) *service {
 	t.Helper()
+	return newServiceWith(t, pods, flushers, "ELASTICSEARCH_URL=")
+}
+
+func newServiceWith(t *testing.T, pods, flushers int, env ...string) *service {
+	t.Helper()
 	s := &service{t: t, mysql: enginetest.MySQL(t), redis: enginetest.Redis(t)}
-	s.env = []string{"DATABASE_URL=" + s.mysql.DSN, "REDIS_URL=" + s.redis.URL, "ELASTICSEARCH_URL=", "PARTITIONS=4"}
+	s.env = []string{"DATABASE_URL=" + s.mysql.DSN, "REDIS_URL=" + s.redis.URL, "PARTITIONS=4"}
+	s.env = append(s.env, env...)
 	if _, err := run(t, s.env, "migrate"); err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func (w *wire) toxic(kind, stream, attributes string) {
 // restore ends the fault.
 func (w *wire) restore() {
 	w.t.Helper()
-	if err := w.proxy.Toxics.RemoveToxic(context.Background(), "fault"); err != nil { //nolint:usetesting // also at the end of a test
+	if err := w.proxy.Toxics.RemoveToxic(context.Background(), "fault"); err != nil {
 		w.t.Fatal(err)
 	}
 }
