@@ -61,9 +61,11 @@ func (q *Queries) ApplicationByToken(ctx context.Context, token string) (Applica
 }
 
 const applicationsPage = `-- name: ApplicationsPage :many
-SELECT id, token, name, chats_count, created_at, updated_at FROM applications
-WHERE created_at > ? OR (created_at = ? AND id > ?)
-ORDER BY created_at, id LIMIT ?
+SELECT a.id, a.token, a.name, a.chats_count, a.created_at, a.updated_at FROM (
+    SELECT i.id FROM applications i
+    WHERE i.created_at >= ? AND (i.created_at > ? OR i.id > ?)
+    ORDER BY i.created_at, i.id LIMIT ?
+) page JOIN applications a ON a.id = page.id ORDER BY a.created_at, a.id
 `
 
 type ApplicationsPageParams struct {
@@ -72,6 +74,7 @@ type ApplicationsPageParams struct {
 	Limit     int32
 }
 
+// The page is found in the index alone: for whole rows MySQL would rather sort the table.
 func (q *Queries) ApplicationsPage(ctx context.Context, arg ApplicationsPageParams) ([]Application, error) {
 	rows, err := q.db.QueryContext(ctx, applicationsPage,
 		arg.CreatedAt,

@@ -69,25 +69,18 @@ func (q *Queries) ChatsAfter(ctx context.Context, arg ChatsAfterParams) ([]Chat,
 	return items, nil
 }
 
-const chatsScan = `-- name: ChatsScan :many
-SELECT application_id, number, messages_count, version, created_at, updated_at FROM chats
-WHERE application_id > ? OR (application_id = ? AND number > ?)
-ORDER BY application_id, number LIMIT ?
+const chatsAfterApplication = `-- name: ChatsAfterApplication :many
+SELECT application_id, number, messages_count, version, created_at, updated_at FROM chats WHERE application_id > ? ORDER BY application_id, number LIMIT ?
 `
 
-type ChatsScanParams struct {
+type ChatsAfterApplicationParams struct {
 	ApplicationID int64
-	Number        int64
 	Limit         int32
 }
 
-func (q *Queries) ChatsScan(ctx context.Context, arg ChatsScanParams) ([]Chat, error) {
-	rows, err := q.db.QueryContext(ctx, chatsScan,
-		arg.ApplicationID,
-		arg.ApplicationID,
-		arg.Number,
-		arg.Limit,
-	)
+// What follows on a whole application: ScanChats puts it behind ChatsAfter.
+func (q *Queries) ChatsAfterApplication(ctx context.Context, arg ChatsAfterApplicationParams) ([]Chat, error) {
+	rows, err := q.db.QueryContext(ctx, chatsAfterApplication, arg.ApplicationID, arg.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -210,32 +210,60 @@ func (q *Queries) MessagesAfter(ctx context.Context, arg MessagesAfterParams) ([
 	return items, nil
 }
 
-const messagesScan = `-- name: MessagesScan :many
-SELECT application_id, chat_number, number, body, version, created_at, updated_at FROM messages
-WHERE application_id > ?
-   OR (application_id = ? AND chat_number > ?)
-   OR (application_id = ? AND chat_number = ? AND number > ?)
-ORDER BY application_id, chat_number, number LIMIT ?
+const messagesAfterApplication = `-- name: MessagesAfterApplication :many
+SELECT application_id, chat_number, number, body, version, created_at, updated_at FROM messages WHERE application_id > ? ORDER BY application_id, chat_number, number LIMIT ?
 `
 
-type MessagesScanParams struct {
+type MessagesAfterApplicationParams struct {
 	ApplicationID int64
-	ChatNumber    int64
-	Number        int64
 	Limit         int32
 }
 
-// The whole table in its order, a page at a time; written out since row comparisons don't use the index.
-func (q *Queries) MessagesScan(ctx context.Context, arg MessagesScanParams) ([]Message, error) {
-	rows, err := q.db.QueryContext(ctx, messagesScan,
-		arg.ApplicationID,
-		arg.ApplicationID,
-		arg.ChatNumber,
-		arg.ApplicationID,
-		arg.ChatNumber,
-		arg.Number,
-		arg.Limit,
-	)
+func (q *Queries) MessagesAfterApplication(ctx context.Context, arg MessagesAfterApplicationParams) ([]Message, error) {
+	rows, err := q.db.QueryContext(ctx, messagesAfterApplication, arg.ApplicationID, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Message
+	for rows.Next() {
+		var i Message
+		if err := rows.Scan(
+			&i.ApplicationID,
+			&i.ChatNumber,
+			&i.Number,
+			&i.Body,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const messagesAfterChat = `-- name: MessagesAfterChat :many
+SELECT application_id, chat_number, number, body, version, created_at, updated_at FROM messages WHERE application_id = ? AND chat_number > ? ORDER BY chat_number, number LIMIT ?
+`
+
+type MessagesAfterChatParams struct {
+	ApplicationID int64
+	ChatNumber    int64
+	Limit         int32
+}
+
+// What follows on a whole chat, then on a whole application: ScanMessages puts the three together. One condition for all
+// of it would make SQLite, or a row comparison MySQL, read the table from its beginning.
+func (q *Queries) MessagesAfterChat(ctx context.Context, arg MessagesAfterChatParams) ([]Message, error) {
+	rows, err := q.db.QueryContext(ctx, messagesAfterChat, arg.ApplicationID, arg.ChatNumber, arg.Limit)
 	if err != nil {
 		return nil, err
 	}

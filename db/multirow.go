@@ -9,8 +9,10 @@ import (
 	"time"
 )
 
-// maxPlaceholders is how many a prepared statement of MySQL may have.
-const maxPlaceholders = 65_535
+const (
+	maxPlaceholders = 32_766 // of a statement of SQLite; MySQL has twice as many
+	maxTerms        = 900    // joined with OR; SQLite's expressions are at most 1000 deep
+)
 
 var errTooManyRows = errors.New("db: too many rows for one statement")
 
@@ -41,6 +43,9 @@ type InsertChatsRow struct {
 
 // InsertChats is InsertChat for many rows in one statement.
 func (q *Queries) InsertChats(ctx context.Context, rows []InsertChatsRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	if 0+6*len(rows) > maxPlaceholders {
 		return errTooManyRows
 	}
@@ -62,7 +67,10 @@ type AddMessagesCountsRow struct {
 
 // AddMessagesCounts is AddMessagesCount for many rows in one statement.
 func (q *Queries) AddMessagesCounts(ctx context.Context, delta int64, rows []AddMessagesCountsRow) (int64, error) {
-	if 1+2*len(rows) > maxPlaceholders {
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	if len(rows) > maxTerms {
 		return 0, errTooManyRows
 	}
 	args := make([]any, 0, 1+2*len(rows))
@@ -96,6 +104,9 @@ type InsertDeadLettersRow struct {
 
 // InsertDeadLetters is InsertDeadLetter for many rows in one statement.
 func (q *Queries) InsertDeadLetters(ctx context.Context, rows []InsertDeadLettersRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	if 0+11*len(rows) > maxPlaceholders {
 		return errTooManyRows
 	}
@@ -120,6 +131,9 @@ type InsertIdempotencyKeysRow struct {
 
 // InsertIdempotencyKeys is InsertIdempotencyKey for many rows in one statement.
 func (q *Queries) InsertIdempotencyKeys(ctx context.Context, rows []InsertIdempotencyKeysRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	if 0+5*len(rows) > maxPlaceholders {
 		return errTooManyRows
 	}
@@ -141,7 +155,10 @@ type DeleteIdempotencyKeysRow struct {
 
 // DeleteIdempotencyKeys is DeleteIdempotencyKey for many rows in one statement.
 func (q *Queries) DeleteIdempotencyKeys(ctx context.Context, rows []DeleteIdempotencyKeysRow) error {
-	if 0+2*len(rows) > maxPlaceholders {
+	if len(rows) == 0 {
+		return nil
+	}
+	if len(rows) > maxTerms {
 		return errTooManyRows
 	}
 	args := make([]any, 0, 0+2*len(rows))
@@ -167,6 +184,9 @@ type InsertMessagesRow struct {
 
 // InsertMessages is InsertMessage for many rows in one statement.
 func (q *Queries) InsertMessages(ctx context.Context, rows []InsertMessagesRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	if 0+7*len(rows) > maxPlaceholders {
 		return errTooManyRows
 	}
@@ -189,7 +209,10 @@ type MessagesByKeysRow struct {
 
 // MessagesByKeys is MessageByKey for many rows in one statement.
 func (q *Queries) MessagesByKeys(ctx context.Context, rows []MessagesByKeysRow) ([]Message, error) {
-	if 0+3*len(rows) > maxPlaceholders {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	if len(rows) > maxTerms {
 		return nil, errTooManyRows
 	}
 	args := make([]any, 0, 0+3*len(rows))

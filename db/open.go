@@ -56,6 +56,7 @@ func Open(c Config) (*DB, error) {
 		dsn.Addr = net.JoinHostPort(dsn.Addr, "3306")
 	}
 	dsn.InterpolateParams, dsn.ParseTime, dsn.Loc = true, true, time.UTC
+	dsn.ClientFoundRows = true // an update counts the rows that it finds, as SQLite does, not those that it changes
 	dsn.Timeout, dsn.ReadTimeout, dsn.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
 	dsn.MaxAllowedPacket, dsn.Collation = 64<<20, "utf8mb4_bin"
 	dsn.Params = map[string]string{
@@ -118,8 +119,8 @@ func (d *DB) WithTx(ctx context.Context, f func(*Queries) error) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = tx.Rollback() }() // nothing after a commit; the connection is given up where it fails
 	if err := f(d.Queries.WithTx(tx)); err != nil {
-		_ = tx.Rollback() // the connection is given up where even that fails
 		return err
 	}
 	return tx.Commit()

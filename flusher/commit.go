@@ -105,7 +105,7 @@ func (b *batch) store(ctx context.Context, es []queue.Entry) error {
 // raiseCounts adds what was created to the counts above it, dead letters too: a count counts numbers.
 func (b *batch) raiseCounts(ctx context.Context, chats, messages []queue.Entry) error {
 	for _, group := range deltas(messages) {
-		for _, part := range chunks(group.scopes, 1000) {
+		for _, part := range chunks(group.scopes, 500) {
 			keys := make([]db.AddMessagesCountsRow, len(part))
 			for i, s := range part {
 				keys[i] = db.AddMessagesCountsRow{ApplicationID: s.Application, Number: s.Chat}

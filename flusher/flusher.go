@@ -21,6 +21,10 @@ const (
 	redisTime  = 10 * time.Second
 	minPause   = 50 * time.Millisecond // after a failure, doubled up to
 	maxPause   = 5 * time.Second
+
+	// MariaDB takes statements up to 16 MiB. Escaped, a body may be twice as long, and as a dead letter seven times.
+	statementBytes = 7 << 20 // bodies of one statement
+	deadRows       = 30      // dead letters of one statement
 )
 
 // Config of a Flusher.

@@ -90,7 +90,7 @@ func (b *batch) takeCounts(ctx context.Context, app int64, chats []int64) error 
 func (b *batch) insertMessages(ctx context.Context, es []queue.Entry) error {
 	for len(es) > 0 {
 		n, size := 0, 0
-		for n < len(es) && n < maxRows && (n == 0 || size+len(es[n].Body) <= maxBytes) {
+		for n < len(es) && n < maxRows && (n == 0 || size+len(es[n].Body) <= statementBytes) {
 			size += len(es[n].Body)
 			n++
 		}
@@ -151,5 +151,10 @@ func (b *batch) deadLetters(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.q.InsertDeadLetters(ctx, rows)
+	for _, part := range chunks(rows, deadRows) {
+		if err := b.q.InsertDeadLetters(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -58,7 +58,7 @@ func (f *Flusher) purge(ctx context.Context) error {
 func (f *Flusher) Recount(ctx context.Context) error {
 	var last db.Chat
 	for {
-		chats, err := f.db.ChatsScan(ctx, db.ChatsScanParams{ApplicationID: last.ApplicationID, Number: last.Number, Limit: tablePage})
+		chats, err := f.db.ScanChats(ctx, last, tablePage)
 		if err != nil {
 			return err
 		}

@@ -70,9 +70,7 @@ func (s *sink) scan(ctx context.Context, from map[int]int64) error {
 func (s *sink) page(ctx context.Context, last db.Message) ([]db.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, commitTime)
 	defer cancel()
-	return s.f.db.MessagesScan(ctx, db.MessagesScanParams{
-		ApplicationID: last.ApplicationID, ChatNumber: last.ChatNumber, Number: last.Number, Limit: sinkPage,
-	})
+	return s.f.db.ScanMessages(ctx, last, sinkPage)
 }
 
 func (s *sink) fill(ctx context.Context, messages []chat.Message, partitions []int32) error {

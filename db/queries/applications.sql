@@ -7,10 +7,13 @@ SELECT * FROM applications WHERE token = ?;
 -- name: ApplicationByID :one
 SELECT * FROM applications WHERE id = ?;
 
+-- The page is found in the index alone: for whole rows MySQL would rather sort the table.
 -- name: ApplicationsPage :many
-SELECT * FROM applications
-WHERE created_at > sqlc.arg(created_at) OR (created_at = sqlc.arg(created_at) AND id > sqlc.arg(id))
-ORDER BY created_at, id LIMIT ?;
+SELECT a.* FROM (
+    SELECT i.id FROM applications i
+    WHERE i.created_at >= sqlc.arg(created_at) AND (i.created_at > sqlc.arg(created_at) OR i.id > sqlc.arg(id))
+    ORDER BY i.created_at, i.id LIMIT ?
+) page JOIN applications a ON a.id = page.id ORDER BY a.created_at, a.id;
 
 -- name: ApplicationsScan :many
 SELECT * FROM applications WHERE id > ? ORDER BY id LIMIT ?;

@@ -5,10 +5,9 @@ INSERT INTO chats (application_id, number, messages_count, version, created_at, 
 -- name: ChatsAfter :many
 SELECT * FROM chats WHERE application_id = ? AND number > ? ORDER BY number LIMIT ?;
 
--- name: ChatsScan :many
-SELECT * FROM chats
-WHERE application_id > sqlc.arg(application_id) OR (application_id = sqlc.arg(application_id) AND number > sqlc.arg(number))
-ORDER BY application_id, number LIMIT ?;
+-- What follows on a whole application: ScanChats puts it behind ChatsAfter.
+-- name: ChatsAfterApplication :many
+SELECT * FROM chats WHERE application_id > ? ORDER BY application_id, number LIMIT ?;
 
 -- multirow: AddMessagesCounts
 -- name: AddMessagesCount :execrows

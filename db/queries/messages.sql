@@ -14,13 +14,13 @@ SELECT * FROM messages WHERE (application_id = ? AND chat_number = ? AND number 
 -- name: MessagesAfter :many
 SELECT * FROM messages WHERE application_id = ? AND chat_number = ? AND number > ? ORDER BY number LIMIT ?;
 
--- The whole table in its order, a page at a time; written out since row comparisons don't use the index.
--- name: MessagesScan :many
-SELECT * FROM messages
-WHERE application_id > sqlc.arg(application_id)
-   OR (application_id = sqlc.arg(application_id) AND chat_number > sqlc.arg(chat_number))
-   OR (application_id = sqlc.arg(application_id) AND chat_number = sqlc.arg(chat_number) AND number > sqlc.arg(number))
-ORDER BY application_id, chat_number, number LIMIT ?;
+-- What follows on a whole chat, then on a whole application: ScanMessages puts the three together. One condition for all
+-- of it would make SQLite, or a row comparison MySQL, read the table from its beginning.
+-- name: MessagesAfterChat :many
+SELECT * FROM messages WHERE application_id = ? AND chat_number > ? ORDER BY chat_number, number LIMIT ?;
+
+-- name: MessagesAfterApplication :many
+SELECT * FROM messages WHERE application_id > ? ORDER BY application_id, chat_number, number LIMIT ?;
 
 -- Numbers, not rows: a dead letter that is not stored counts.
 -- name: RecountMessages :one

@@ -56,8 +56,10 @@ import (
 	"time"
 )
 
-// maxPlaceholders is how many a prepared statement of MySQL may have.
-const maxPlaceholders = 65_535
+const (
+	maxPlaceholders = 32_766 // of a statement of SQLite; MySQL has twice as many
+	maxTerms        = 900    // joined with OR; SQLite's expressions are at most 1000 deep
+)
 
 var errTooManyRows = errors.New("db: too many rows for one statement")
 
@@ -117,13 +119,24 @@ func method(out *bytes.Buffer, name string, q *plugin.Query) error {
 	}
 	result, zero := "error", ""
 	switch q.Cmd {
+	case ":exec":
 	case ":execrows":
 		result, zero = "(int64, error)", "0, "
 	case ":one":
+		if len(q.Columns) == 0 || q.Columns[0].Table == nil {
+			return errors.New("selects no table's columns")
+		}
 		result, zero = "([]"+model(q)+", error)", "nil, "
+	default:
+		return fmt.Errorf("%s is none of :exec, :execrows and :one", q.Cmd)
 	}
 	fmt.Fprintf(out, ", rows []%s) %s {\n", rowType, result)
-	fmt.Fprintf(out, "if %d+%d*len(rows) > maxPlaceholders {\nreturn %serrTooManyRows\n}\n", len(params), len(keys), zero)
+	fmt.Fprintf(out, "if len(rows) == 0 {\nreturn %snil\n}\n", zero)
+	tooMany := fmt.Sprintf("%d+%d*len(rows) > maxPlaceholders", len(params), len(keys))
+	if sep == " OR " {
+		tooMany = "len(rows) > maxTerms"
+	}
+	fmt.Fprintf(out, "if %s {\nreturn %serrTooManyRows\n}\n", tooMany, zero)
 	fmt.Fprintf(out, "args := make([]any, 0, %d+%d*len(rows))\n", len(params), len(keys))
 	for _, p := range params {
 		fmt.Fprintf(out, "args = append(args, %s)\n", sdk.LowerTitle(p.goName))
