@@ -41,7 +41,7 @@ func ParseCursor(s string) (*Cursor, error) {
 		return nil, ErrCursor
 	}
 	score, number := binary.BigEndian.Uint32(b[:]), binary.BigEndian.Uint64(b[4:])
-	if score < 1 || score > maxScore || number < 1 || number > math.MaxInt64 {
+	if score > maxScore || number < 1 || number > math.MaxInt64 {
 		return nil, ErrCursor
 	}
 	return &Cursor{score: int(score), number: int64(number)}, nil

@@ -8,7 +8,7 @@ import (
 
 func TestCursor(t *testing.T) {
 	t.Parallel()
-	for _, c := range []Cursor{{1, 1}, {7, 42}, {maxScore, math.MaxInt64}} {
+	for _, c := range []Cursor{{0, 1}, {7, 42}, {maxScore, math.MaxInt64}} {
 		if got, err := ParseCursor(c.String()); err != nil || *got != c {
 			t.Errorf("%+v becomes %+v, %v", c, got, err)
 		}
@@ -16,7 +16,7 @@ func TestCursor(t *testing.T) {
 	good := Cursor{7, 42}.String()
 	for _, bad := range []string{
 		"", "x", good[1:], good + "A", good[:15] + "=", good[:15] + "\n", good[:8] + "\n" + good[8:], "+///////////////",
-		Cursor{0, 1}.String(), Cursor{1, 0}.String(), Cursor{-1, 1}.String(), Cursor{1, -1}.String(), Cursor{maxScore + 1, 1}.String(),
+		Cursor{1, 0}.String(), Cursor{-1, 1}.String(), Cursor{1, -1}.String(), Cursor{maxScore + 1, 1}.String(),
 	} {
 		if c, err := ParseCursor(bad); !errors.Is(err, ErrCursor) {
 			t.Errorf("%q becomes %+v, %v", bad, c, err)

@@ -11,8 +11,9 @@
 // Punctuation within one does: «foo-bar» finds foo-bar, not foo bar. A word of one or two characters that punctuation
 // closes (C++, C#) is no beginning of another one. Text without any word is found as it stands, from 3 characters on.
 //
-// The score of a hit is a small whole number (see the constants in score.go), not a statistic of the index: statistics
-// differ between replicas and change when segments merge, and a cursor made of them would skip and repeat hits.
+// Whole words and phrases rank first, then the newest. The score is a small whole number (see score.go), not a
+// statistic of the index: statistics differ between replicas and change when segments merge, and a cursor made of them
+// would skip and repeat hits.
 //
 //	fold.go       makes texts comparable
 //	words.go      the words of a text; terms.go what a query asks for

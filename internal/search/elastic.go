@@ -75,8 +75,7 @@ func NewElastic(c ElasticConfig) (*Elastic, error) {
 		elastictransport.WithURLs(nodes...),
 		elastictransport.WithTransport(idle),
 		elastictransport.WithMaxRetries(max(1, len(nodes)-1)),
-		elastictransport.WithRetryOnError(func(r *http.Request, _ error) bool { return r.Context().Err() == nil }),
-		elastictransport.WithRetryBackoff(func(int) time.Duration { return retryPause }),
+		elastictransport.WithRetryBackoff(func(int) time.Duration { return retryPause }), // it ends with the context
 	)
 	if err != nil {
 		return nil, fmt.Errorf("search: %w", err)

@@ -83,7 +83,7 @@ func newIndexBody(aliases ...string) indexBody {
 			Source:  excludes{[]string{"words", "parts"}},
 			Properties: map[string]field{
 				"chat":       {Type: "keyword"}, // application:chat
-				"words":      {Type: "text", Analyzer: "whitespace", Norms: &no, Prefixes: &prefixes{1, 8}},
+				"words":      {Type: "text", Analyzer: "whitespace", Norms: &no, Prefixes: &prefixes{1, minPart - 1}},
 				"parts":      {Type: "text", Analyzer: "parts", Norms: &no},
 				"number":     {Type: "long", Index: &no}, // sorted by
 				"body":       {Type: "text", Index: &no},

@@ -22,7 +22,6 @@ type (
 	clause struct {
 		Bool         *boolClause       `json:"bool,omitempty"`
 		Score        *scoreClause      `json:"constant_score,omitempty"`
-		Best         *bestClause       `json:"dis_max,omitempty"`
 		Term         map[string]string `json:"term,omitempty"`
 		Prefix       map[string]string `json:"prefix,omitempty"`
 		Phrase       map[string]string `json:"match_phrase,omitempty"`
@@ -30,15 +29,11 @@ type (
 	}
 	boolClause struct {
 		Filter []clause `json:"filter,omitempty"`
-		Must   []clause `json:"must,omitempty"`
 		Should []clause `json:"should,omitempty"`
 	}
 	scoreClause struct {
 		Filter clause `json:"filter"`
 		Boost  int    `json:"boost"`
-	}
-	bestClause struct {
-		Queries []clause `json:"queries"`
 	}
 )
 
@@ -65,7 +60,6 @@ func (e *Elastic) Search(ctx context.Context, q Query) (Result, error) {
 		Index: []string{e.target}, Routing: []string{chatKey(q.Chat)},
 		Body:                      jsonBody(newSearchBody(t, q, limit+1)), // one more tells whether there is a next page
 		AllowPartialSearchResults: &partial,
-		FilterPath:                []string{"hits.hits._score", "hits.hits._source"},
 	}, &answer)
 	if err != nil {
 		if answered(err, http.StatusBadRequest, "") {
@@ -100,11 +94,15 @@ func newSearchBody(t terms, q Query, size int) searchBody {
 	return b
 }
 
-// newQuery asks for what terms.score defines. Must decides what is found, and the scores of must and should add up.
+// newQuery asks for what terms.score defines. The filter decides what is found, and costs least as one; what adds to the
+// score is looked at for hits alone.
 func newQuery(t terms, key string) *boolClause {
 	b := &boolClause{Filter: []clause{{Term: map[string]string{"chat": key}}}}
 	for _, w := range t.words {
-		w.ask(b)
+		b.Filter = append(b.Filter, w.query())
+		if len(w.words) > 0 {
+			b.Should = append(b.Should, scored(scoreWhole, wholeWords(w.words)))
+		}
 	}
 	if t.whole != nil {
 		b.Should = append(b.Should, scored(scorePhrase, wholeWords(t.whole)))
@@ -115,32 +113,19 @@ func newQuery(t terms, key string) *boolClause {
 	return b
 }
 
-// ask adds a term. Where one way to match includes another, the wider one is what must match, and the narrower one adds
-// the difference: the engine then looks at it for hits alone.
-func (w term) ask(b *boolClause) {
-	switch {
-	case w.typed != "":
-		ways := []clause{scored(scoreWhole, wholeWords(w.words)), scored(scorePart, part(w.typed))}
-		if w.begins() {
-			ways = append(ways, scored(scorePrefix, beginning(w.words)))
-		}
-		b.Must = append(b.Must, clause{Best: &bestClause{ways}})
-	case w.short && !w.begins():
-		b.Must = append(b.Must, scored(scoreWhole, wholeWords(w.words)))
-	case w.short:
-		b.Must = append(b.Must, scored(scorePrefix, beginning(w.words)))
-		b.Should = append(b.Should, scored(scoreWhole-scorePrefix, wholeWords(w.words)))
-	default:
-		b.Must = append(b.Must, scored(scorePart, part(w.text)))
-		found := scorePart
-		if w.begins() {
-			b.Should = append(b.Should, scored(scorePrefix-found, beginning(w.words)))
-			found = scorePrefix
-		}
-		if len(w.words) > 0 {
-			b.Should = append(b.Should, scored(scoreWhole-found, wholeWords(w.words)))
-		}
+// query asks for what term.in defines.
+func (w term) query() clause {
+	if !w.short {
+		return part(w.text)
 	}
+	word := beginning(w.words)
+	if w.closed {
+		word = wholeWords(w.words)
+	}
+	if w.typed == "" {
+		return word
+	}
+	return clause{Bool: &boolClause{Should: []clause{word, part(w.typed)}}}
 }
 
 func scored(score int, c clause) clause { return clause{Score: &scoreClause{Filter: c, Boost: score}} }

@@ -44,7 +44,7 @@ func TestFold(t *testing.T) {
 // Every character folds like its other cases, and what is folded is folded.
 func TestFoldEveryCharacter(t *testing.T) {
 	t.Parallel()
-	for r := rune(0); r <= unicode.MaxRune; r++ {
+	for r := range rune(0x20000) { // above are ideographs, private and invisible characters
 		folded := fold(string(r))
 		if twice := fold(folded); twice != folded {
 			t.Errorf("%U folds to %+q, and that to %+q", r, folded, twice)

@@ -58,7 +58,7 @@ func (t terms) marks(folded string) []span {
 			marks = appendPlaces(marks, folded, w.typed)
 		}
 		for i, n := 0, len(w.words); i+n <= len(words); i++ {
-			if contains(words[i:i+n], w.words, w.begins()) {
+			if contains(words[i:i+n], w.words, !w.closed) {
 				last := places[i+n-1].from + len(w.words[n-1]) // of a beginning, no more than was typed
 				marks = append(marks, span{places[i].from, last})
 			}
@@ -86,8 +86,9 @@ type folding struct {
 }
 
 func newFolding(s string) folding {
-	var f folding
+	f := folding{at: make([]int, 0, len(s)), source: make([]span, 0, len(s))} // a piece for each byte of plain text
 	var b strings.Builder
+	b.Grow(len(s))
 	foldEach(s, func(folded string, from, to int) {
 		f.at = append(f.at, b.Len())
 		f.source = append(f.source, span{from, to})

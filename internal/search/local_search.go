@@ -80,8 +80,9 @@ func candidates(ctx context.Context, s *scorch.IndexSnapshot, t terms, q Query) 
 			if err != nil {
 				return nil, err
 			}
-			place := Cursor{t.score(fold(m.Body)), m.Number}
-			if place.score > 0 && (q.After == nil || q.After.precedes(place)) {
+			score, hit := t.score(fold(m.Body))
+			place := Cursor{score, m.Number}
+			if hit && (q.After == nil || q.After.precedes(place)) {
 				found = append(found, candidate{place, seg, n})
 			}
 		}

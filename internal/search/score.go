@@ -5,59 +5,43 @@ import (
 	"strings"
 )
 
-// A hit's score is the sum of what its words bring and of what the whole text brings.
+// A hit's score is the sum of what its words bring and of what the whole text brings. A hit may have none of it.
 const (
-	scoreWhole  = 4 // the word stands as a whole word
-	scorePrefix = 2 // at the beginning of one
-	scorePart   = 1 // somewhere
-	scorePhrase = 2 // all words of the text stand side by side, as whole words
-	scoreExact  = 1 // the text stands there as typed, punctuation included
+	scoreWhole  = 2 // a word stands as a whole word
+	scorePhrase = 1 // all words of the text stand side by side, as whole words
+	scoreExact  = 1 // the text stands there as typed, with its punctuation
 )
 
-// score says how well a folded body matches; 0: it is no hit.
-func (t terms) score(folded string) int {
+// score says whether a folded body is a hit, and how good a one.
+func (t terms) score(folded string) (score int, hit bool) {
 	words := texts(folded, wordsOf(folded))
-	sum := 0
 	for _, w := range t.words {
-		s := w.score(folded, words)
-		if s == 0 {
-			return 0
+		if !w.in(folded, words) {
+			return 0, false
 		}
-		sum += s
-	}
-	if len(t.words) == 0 {
-		return 0
+		if w.isWholeIn(words) {
+			score += scoreWhole
+		}
 	}
 	if t.whole != nil && contains(words, t.whole, false) {
-		sum += scorePhrase
+		score += scorePhrase
 	}
 	if t.exact != "" && strings.Contains(folded, t.exact) {
-		sum += scoreExact
+		score += scoreExact
 	}
-	return sum
+	return score, len(t.words) > 0
 }
 
-func (w term) score(folded string, words []string) int {
-	if !w.short && !strings.Contains(folded, w.text) {
-		return 0
+// in says whether the term is in a folded text, whose words are given.
+func (w term) in(folded string, words []string) bool {
+	if !w.short {
+		return strings.Contains(folded, w.text)
 	}
-	switch {
-	case len(w.words) > 0 && contains(words, w.words, false):
-		return scoreWhole
-	case w.begins() && contains(words, w.words, true):
-		return scorePrefix
-	case !w.short, w.typed != "" && strings.Contains(folded, w.typed):
-		return scorePart
-	}
-	return 0
+	return contains(words, w.words, !w.closed) || w.typed != "" && strings.Contains(folded, w.typed)
 }
 
-// begins says whether the term counts as the beginning of a word.
-func (w term) begins() bool {
-	if w.short {
-		return !w.closed
-	}
-	return len(w.words) == 1
+func (w term) isWholeIn(words []string) bool {
+	return len(w.words) > 0 && contains(words, w.words, false)
 }
 
 // contains finds run within words, its last one as a beginning where prefix is set.

@@ -13,7 +13,7 @@ const minPart = 3
 type terms struct {
 	words []term   // all must match; none: nothing is found
 	whole []string // the words of the whole text, in order, where they are more than those of the only term
-	exact string   // the whole text, where it says more than the only term; at least minPart characters
+	exact string   // the whole text, where its punctuation says more than the words; at least minPart characters
 }
 
 // term is one word as it was typed, up to the white space on both sides.
@@ -50,7 +50,7 @@ func termsOf(text string) terms {
 	case len(t.words) > 0 && len(all) > len(t.words[0].words):
 		t.whole = all
 	}
-	if isPart(text) && (len(t.words) != 1 || t.words[0].text != text) {
+	if isPart(text) && text != strings.Join(all, " ") && (len(t.words) != 1 || t.words[0].text != text) {
 		t.exact = text
 	}
 	return t
