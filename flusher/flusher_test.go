@@ -152,12 +152,12 @@ func (b *bundle) drained() {
 
 func (b *bundle) until(what string, f func() bool) {
 	b.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !f() {
 		if <-tick.C; time.Now().After(deadline) {
-			b.t.Fatalf("not within 30 s: %s", what)
+			b.t.Fatalf("not within two minutes: %s", what)
 		}
 	}
 }
