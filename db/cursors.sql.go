@@ -69,12 +69,12 @@ func (q *Queries) AdvanceSink(ctx context.Context, arg AdvanceSinkParams) (int64
 }
 
 const bumpGeneration = `-- name: BumpGeneration :execrows
-UPDATE flush_cursors SET gen = GREATEST(gen, ?) + 1, replid = ?
+UPDATE flush_cursors SET gen = GREATEST(gen, CAST(? AS SIGNED)) + 1, replid = ?
 WHERE partition_id = ? AND sink = 'mysql' AND gen = ?
 `
 
 type BumpGenerationParams struct {
-	Seen        interface{}
+	Seen        int64
 	Replid      string
 	PartitionID int32
 	Gen         int64

@@ -17,7 +17,7 @@ WHERE partition_id = sqlc.arg(partition_id) AND sink = 'mysql' AND position = sq
 
 -- Opens a partition: above the generation of its caller and the one seen in Redis.
 -- name: BumpGeneration :execrows
-UPDATE flush_cursors SET gen = GREATEST(gen, sqlc.arg(seen)) + 1, replid = sqlc.arg(replid)
+UPDATE flush_cursors SET gen = GREATEST(gen, CAST(sqlc.arg(seen) AS SIGNED)) + 1, replid = sqlc.arg(replid)
 WHERE partition_id = sqlc.arg(partition_id) AND sink = 'mysql' AND gen = sqlc.arg(gen);
 
 -- name: AdvanceSink :execrows
