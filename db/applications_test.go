@@ -95,7 +95,9 @@ func TestALockedApplicationIsCountedWhileItsFlushWaits(t *testing.T) {
 		addApplication(t, e.Queries, 1, at(0))
 		e.whileLocked(t,
 			func(q *db.Queries) error { return q.LockApplication(t.Context(), 1) },
-			func(q *db.Queries) error { return q.AddChatsCount(t.Context(), db.AddChatsCountParams{Delta: 5, ID: 1}) },
+			func(q *db.Queries) error {
+				return q.AddChatsCount(t.Context(), db.AddChatsCountParams{Delta: 5, ID: 1})
+			},
 			func(q *db.Queries) error {
 				_, err := q.SetChatsCount(t.Context(), db.SetChatsCountParams{ChatsCount: 10, ID: 1})
 				return err

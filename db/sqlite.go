@@ -36,7 +36,7 @@ func greatest(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, err
 func OpenSQLite(ctx context.Context, path string) (*DB, error) {
 	q := url.Values{"_pragma": {
 		"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "cache_size(-8000)", "wal_autocheckpoint(1000)",
-	}, "_txlock": {"immediate"}, "_time_format": {"sqlite"}}
+	}, "_txlock": {"immediate"}, "_time_format": {"sqlite"}, "_timezone": {"UTC"}}
 	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
 		return nil, err
