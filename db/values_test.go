@@ -67,7 +67,7 @@ func TestBytesAreStoredAsTheyAre(t *testing.T) {
 			must(t, e.InsertIdempotencyKey(ctx, k))
 			got, err := e.IdempotencyKey(ctx, db.IdempotencyKeyParams{ApplicationID: 1, KeyHash: k.KeyHash})
 			must(t, err)
-			same(t, "hashes", fmt.Sprint(got.KeyHash, got.PayloadHash), fmt.Sprint(k.KeyHash, k.PayloadHash))
+			same(t, "hashes", fmt.Sprintf("%x %x", got.KeyHash, got.PayloadHash), fmt.Sprintf("%x %x", k.KeyHash, k.PayloadHash))
 		}
 	})
 }

@@ -15,7 +15,7 @@ var program = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "chat")
-	out, err := exec.Command("go", "build", "-o", path, "chat-system/cmd/chat").CombinedOutput() //nolint:noctx // the test's timeout bounds it
+	out, err := exec.Command("go", "build", "-o", path, "chat-system/cmd/chat").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build: %w: %s", err, out)
 	}

@@ -53,7 +53,7 @@ func freeAddr(t *testing.T) string {
 // start runs the command; ready waits for it.
 func (p *process) start() {
 	p.t.Helper()
-	p.cmd = exec.Command(chatProgram(p.t), p.command) //nolint:noctx // ended by kill
+	p.cmd = exec.Command(chatProgram(p.t), p.command)
 	p.cmd.Env, p.cmd.Stderr, p.cmd.Stdout = p.env, &p.log, &p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
