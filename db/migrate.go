@@ -37,6 +37,9 @@ func (d *DB) Migrate(ctx context.Context, partitions int, log *slog.Logger) erro
 			return err
 		}
 		defer unlock()
+		if err := d.mendVersions(ctx); err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
 	}
 	dir := map[dialect]string{dialectMySQL: "schema/mysql", dialectSQLite: "schema/sqlite"}[d.dialect]
 	files, err := fs.Sub(schema, dir)
@@ -74,7 +77,10 @@ func (d *DB) create(ctx context.Context, log *slog.Logger) error {
 		case err == nil:
 			return nil
 		case errors.As(err, &refused) && (refused.Number == 1044 || refused.Number == 1227): // no right to create: it may exist
-			return d.Ping(ctx)
+			if err := d.Ping(ctx); err != nil {
+				return fmt.Errorf("migrate: the user may not create the database, nor use it: %w", err)
+			}
+			return nil
 		case errors.As(err, &refused) && refused.Number == 1045:
 			return errors.New("migrate: the database refuses this user and password")
 		case errors.As(err, &refused) && refused.Number != 1040 && refused.Number != 1053: // too many connections, shutting down
@@ -100,7 +106,9 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // lock lets one migration run at a time, over all pods.
 func (d *DB) lock(ctx context.Context) (unlock func(), err error) {
-	held, err := connect(d.dsn, 1, nil)
+	dsn := d.dsn.Clone()
+	dsn.Params["wait_timeout"] = "604800" // the lock's connection says nothing while tables change
+	held, err := connect(dsn, 1, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +135,16 @@ func (d *DB) lock(ctx context.Context) (unlock func(), err error) {
 	}, nil
 }
 
+// mendVersions adds the first row of goose's table, where a migration was killed between making the table and that row.
+func (d *DB) mendVersions(ctx context.Context) error {
+	_, err := d.pool.ExecContext(ctx, `INSERT INTO goose_db_version (version_id, is_applied)
+		SELECT 0, 1 FROM (SELECT COUNT(*) AS n FROM goose_db_version) v WHERE v.n = 0`)
+	if refused := (*mysql.MySQLError)(nil); errors.As(err, &refused) && refused.Number == 1146 { // there is no such table yet
+		return nil
+	}
+	return err
+}
+
 // fixPartitions stores the number of partitions when the database is new, and refuses another one later.
 func (d *DB) fixPartitions(ctx context.Context, partitions int) error {
 	return d.WithTx(ctx, func(q *Queries) error {
@@ -142,10 +160,8 @@ func (d *DB) fixPartitions(ctx context.Context, partitions int) error {
 			return q.InsertSetting(ctx, InsertSettingParams{Name: "partitions", Value: strconv.Itoa(partitions)})
 		case err != nil:
 			return err
-		case stored != partitions:
-			return fmt.Errorf("the database was created with PARTITIONS=%d, which can't be changed; it is now %d", stored, partitions)
 		}
-		return nil
+		return samePartitions(stored, partitions)
 	})
 }
 
@@ -158,9 +174,17 @@ const (
 // CheckPartitions says whether the database was migrated with this number of partitions.
 func (d *DB) CheckPartitions(ctx context.Context, partitions int) error {
 	stored, err := storedPartitions(ctx, d.Queries)
-	if err != nil {
+	refused := (*mysql.MySQLError)(nil)
+	switch {
+	case errors.Is(err, sql.ErrNoRows), errors.As(err, &refused) && (refused.Number == 1049 || refused.Number == 1146): // no database, no table
 		return fmt.Errorf("the database is not migrated: run chat migrate: %w", err)
+	case err != nil:
+		return err
 	}
+	return samePartitions(stored, partitions)
+}
+
+func samePartitions(stored, partitions int) error {
 	if stored != partitions {
 		return fmt.Errorf("the database was created with PARTITIONS=%d, which can't be changed; it is now %d", stored, partitions)
 	}

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"time"
@@ -41,6 +42,8 @@ type Config struct {
 	// frees the cursor row from a flusher that was paused in its transaction. 0: the server's own.
 	WaitTimeout int
 	OnConnect   func() // called after each new connection; may be nil
+	// Log takes what the driver knows of a connection that was lost, which its errors don't say; may be nil.
+	Log *slog.Logger
 }
 
 // Open prepares a pool; it dials when it is first used.
@@ -56,6 +59,7 @@ func Open(c Config) (*DB, error) {
 		dsn.Addr = net.JoinHostPort(dsn.Addr, "3306")
 	}
 	dsn.InterpolateParams, dsn.ParseTime, dsn.Loc = true, true, time.UTC
+	dsn.Logger = driverLog{c.Log}
 	dsn.ClientFoundRows = true // an update counts the rows that it finds, as SQLite does, not those that it changes
 	dsn.Timeout, dsn.ReadTimeout, dsn.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
 	dsn.MaxAllowedPacket, dsn.Collation = 64<<20, "utf8mb4_bin"
@@ -71,6 +75,16 @@ func Open(c Config) (*DB, error) {
 		return nil, err
 	}
 	return &DB{Queries: New(pool), pool: pool, dialect: dialectMySQL, dsn: dsn}, nil
+}
+
+// driverLog brings the driver's lines, which would go to standard error as they are, into the log.
+type driverLog struct{ *slog.Logger }
+
+// Print implements mysql.Logger.
+func (l driverLog) Print(v ...any) {
+	if l.Logger != nil {
+		l.Warn("a connection to the database failed", "cause", fmt.Sprint(v...))
+	}
 }
 
 func connect(dsn *mysql.Config, size int, onConnect func()) (*sql.DB, error) {

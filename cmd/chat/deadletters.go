@@ -20,7 +20,7 @@ func deadLetters(ctx context.Context, e env) error {
 	if len(e.args) == 0 {
 		return errUsage
 	}
-	d, err := db.Open(db.Config{DSN: e.dsn(), Pool: 2})
+	d, err := db.Open(db.Config{DSN: e.dsn(), Pool: 2, Log: e.log})
 	if err != nil {
 		return err
 	}

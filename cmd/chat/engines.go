@@ -37,7 +37,7 @@ type engines struct {
 // openEngines prepares the clients; it dials nothing yet.
 func openEngines(e env, reg prometheus.Registerer, pool, waitTimeout int) (*engines, error) {
 	r := newReadiness(e.log, reg)
-	d, err := db.Open(db.Config{DSN: e.dsn(), Pool: pool, WaitTimeout: waitTimeout, OnConnect: r.connected})
+	d, err := db.Open(db.Config{DSN: e.dsn(), Pool: pool, WaitTimeout: waitTimeout, OnConnect: r.connected, Log: e.log})
 	if err != nil {
 		return nil, err
 	}

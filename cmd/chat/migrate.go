@@ -7,7 +7,7 @@ import (
 )
 
 func migrate(ctx context.Context, e env) error {
-	d, err := db.Open(db.Config{DSN: e.dsn(), Pool: 2})
+	d, err := db.Open(db.Config{DSN: e.dsn(), Pool: 2, Log: e.log})
 	if err != nil {
 		return err
 	}

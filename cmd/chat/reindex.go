@@ -17,7 +17,7 @@ func reindex(ctx context.Context, e env) error {
 	if len(e.ElasticsearchURLs) == 0 {
 		return errors.New("ELASTICSEARCH_URL is empty: search is off")
 	}
-	d, err := db.Open(db.Config{DSN: e.dsn(), Pool: 2})
+	d, err := db.Open(db.Config{DSN: e.dsn(), Pool: 2, Log: e.log})
 	if err != nil {
 		return err
 	}

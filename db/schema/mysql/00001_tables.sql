@@ -1,7 +1,8 @@
 -- +goose Up
+-- IF NOT EXISTS, since a migration that is killed leaves what it has made: MySQL rolls no table back.
 
 -- +goose StatementBegin
-CREATE TABLE applications (
+CREATE TABLE IF NOT EXISTS applications (
     id           BIGINT       NOT NULL,
     token        VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     name         VARCHAR(255) NOT NULL,
@@ -15,7 +16,7 @@ CREATE TABLE applications (
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-CREATE TABLE chats (
+CREATE TABLE IF NOT EXISTS chats (
     application_id BIGINT      NOT NULL,
     number         BIGINT      NOT NULL,
     messages_count BIGINT      NOT NULL,
@@ -28,7 +29,7 @@ CREATE TABLE chats (
 
 -- A chat's messages lie together, in order.
 -- +goose StatementBegin
-CREATE TABLE messages (
+CREATE TABLE IF NOT EXISTS messages (
     application_id BIGINT      NOT NULL,
     chat_number    BIGINT      NOT NULL,
     number         BIGINT      NOT NULL,
@@ -43,7 +44,7 @@ CREATE TABLE messages (
 -- How far each sink has followed the stream of each partition; in the row of the sink «mysql» also the generation and
 -- the Redis in which the partition may go on.
 -- +goose StatementBegin
-CREATE TABLE flush_cursors (
+CREATE TABLE IF NOT EXISTS flush_cursors (
     partition_id INT         NOT NULL,
     sink         VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     position     BIGINT      NOT NULL,
@@ -56,7 +57,7 @@ CREATE TABLE flush_cursors (
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-CREATE TABLE dead_letters (
+CREATE TABLE IF NOT EXISTS dead_letters (
     partition_id   INT         NOT NULL,
     version        BIGINT      NOT NULL,
     sink           VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -75,7 +76,7 @@ CREATE TABLE dead_letters (
 
 -- Keys of applications themselves have application_id 0 and the new application's id as their answer.
 -- +goose StatementBegin
-CREATE TABLE idempotency_keys (
+CREATE TABLE IF NOT EXISTS idempotency_keys (
     application_id BIGINT      NOT NULL,
     key_hash       BINARY(16)  NOT NULL,
     payload_hash   BINARY(16)  NOT NULL,
@@ -88,7 +89,7 @@ CREATE TABLE idempotency_keys (
 
 -- What was fixed when the database was created: the number of partitions.
 -- +goose StatementBegin
-CREATE TABLE settings (
+CREATE TABLE IF NOT EXISTS settings (
     name  VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     value VARCHAR(255) NOT NULL,
     PRIMARY KEY (name)
