@@ -127,27 +127,29 @@ func TestALockedChatIsCountedWhileItsFlushWaits(t *testing.T) {
 // that the chat comes after it, and takes the count of what it finds.
 func TestAChatComesAfterTheMessagesThatRaiseItsCount(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, e *engine) {
-		ctx := t.Context()
-		must(t, addChat(ctx, e.Queries, 1, 1))
-		must(t, addChat(ctx, e.Queries, 1, 9))
-		var seen []db.CountMessagesOfChatsRow
-		e.whileLocked(t,
-			func(q *db.Queries) error {
-				n, err := q.AddMessagesCounts(ctx, 1, []db.AddMessagesCountsRow{{ApplicationID: 1, Number: 5}})
-				same(t, "rows of a chat to come", n, 0)
+	onEach(t, chatComesAfterItsMessages)
+}
+
+func chatComesAfterItsMessages(t *testing.T, e *engine) {
+	ctx := t.Context()
+	must(t, addChat(ctx, e.Queries, 1, 1))
+	must(t, addChat(ctx, e.Queries, 1, 9))
+	var seen []db.CountMessagesOfChatsRow
+	e.whileLocked(t,
+		func(q *db.Queries) error {
+			n, err := q.AddMessagesCounts(ctx, 1, []db.AddMessagesCountsRow{{ApplicationID: 1, Number: 5}})
+			same(t, "rows of a chat to come", n, 0)
+			return err
+		},
+		func(q *db.Queries) (err error) {
+			if err := addChat(ctx, q, 1, 5); err != nil {
 				return err
-			},
-			func(q *db.Queries) (err error) {
-				if err := addChat(ctx, q, 1, 5); err != nil {
-					return err
-				}
-				seen, err = q.CountMessagesOfChats(ctx, db.CountMessagesOfChatsParams{ApplicationID: 1, ChatNumbers: []int64{5}})
-				return err
-			},
-			func(q *db.Queries) error { return addMessage(ctx, q, 1, 5, 1) })
-		sameList(t, "what the chat finds", seen, db.CountMessagesOfChatsRow{ChatNumber: 5, Counted: 1})
-	})
+			}
+			seen, err = q.CountMessagesOfChats(ctx, db.CountMessagesOfChatsParams{ApplicationID: 1, ChatNumbers: []int64{5}})
+			return err
+		},
+		func(q *db.Queries) error { return addMessage(ctx, q, 1, 5, 1) })
+	sameList(t, "what the chat finds", seen, db.CountMessagesOfChatsRow{ChatNumber: 5, Counted: 1})
 }
 
 func TestChatsAreSeededAboveAllThatIsKnownOfThem(t *testing.T) {

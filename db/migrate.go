@@ -26,7 +26,8 @@ const lockTime = 5 * time.Minute
 const SinkDatabase = "mysql"
 
 // Migrate brings the schema up to date and fixes the number of partitions, which can't be changed later. It creates the
-// database when it is missing, waits for a server that is not there yet, and may run many times and in many places at once.
+// database when it is missing, waits for a server that is not there yet, and may run many times and in many places at once;
+// a file of SQLite belongs to one process.
 func (d *DB) Migrate(ctx context.Context, partitions int, log *slog.Logger) error {
 	if d.dialect == dialectMySQL {
 		if err := d.create(ctx, log); err != nil {

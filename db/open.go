@@ -165,11 +165,13 @@ func (d *DB) Durability(ctx context.Context) ([]string, error) {
 	switch v, ok := settings["innodb_flush_log_at_trx_commit"]; {
 	case !ok:
 		weak = append(weak, "MySQL does not tell innodb_flush_log_at_trx_commit: whether it syncs every commit is not known")
-	case v != "1":
-		weak = append(weak, "MySQL has innodb_flush_log_at_trx_commit "+v+": a crash loses commits")
+	case v == "0":
+		weak = append(weak, "MySQL has innodb_flush_log_at_trx_commit 0: a crash loses commits")
+	case v != "1" && v != "3": // 3, of MariaDB, syncs twice
+		weak = append(weak, "MySQL has innodb_flush_log_at_trx_commit "+v+": a crash of its machine loses commits")
 	}
 	if v := settings["sync_binlog"]; v != "1" && settings["log_bin"] == "ON" {
-		weak = append(weak, "MySQL has sync_binlog "+v+": after a crash a replica can lack commits")
+		weak = append(weak, "MySQL has sync_binlog "+v+": a crash of its machine loses commits, or leaves replicas without them")
 	}
 	return weak, nil
 }
