@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -191,7 +190,7 @@ func TestAUserWithoutARightFailsAtOnce(t *testing.T) {
 		}
 		as := c.Clone()
 		as.User, as.Passwd = user, given
-		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+		quiet := slog.New(slog.DiscardHandler)
 		err := open(t, db.Config{DSN: as.FormatDSN(), Pool: 2}).Migrate(t.Context(), partitions, quiet)
 		if err != nil && (strings.Contains(err.Error(), password) || strings.Contains(err.Error(), "wrong")) {
 			t.Errorf("the password is told: %v", err)
