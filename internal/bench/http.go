@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 )
@@ -50,8 +51,20 @@ func get(addr, token string) request {
 	}
 }
 
-func (b *bench) side(p *process, conns int, status string, r request) func() (*load, error) {
-	return func() (*load, error) { return drive(p.addr, conns, b.seconds, status, r) }
+// side is one side of a comparison. What its requests cost every process is printed with its rate.
+func (b *bench) side(p *process, s *service, conns int, status string, r request) func() (*load, error) {
+	return func() (*load, error) {
+		pids := map[string]int{"server": p.cmd.Process.Pid}
+		if s != nil {
+			maps.Copy(pids, s.pids)
+		}
+		cost := costs(pids)
+		l, err := drive(p.addr, conns, b.seconds, status, r)
+		if err == nil {
+			fmt.Printf("      µs of processor a request:%s\n", cost(l.requests))
+		}
+		return l, err
+	}
 }
 
 // posts: durable POST against the bare handler, at 256 and at 64 connections. The flusher runs between the turns only
@@ -79,8 +92,8 @@ func posts(b *bench) error {
 		atLeast string
 	}{{256, "0.50, p99 ≤ 4×"}, {64, "0.38"}} {
 		bases, all, err := b.turns(
-			b.side(bareP, c.conns, "202", post(bareP.addr, token, 0, false)),
-			b.side(api, c.conns, "202", post(api.addr, token, 0, false)))
+			b.side(bareP, nil, c.conns, "202", post(bareP.addr, token, 0, false)),
+			b.side(api, s, c.conns, "202", post(api.addr, token, 0, false)))
 		if err != nil {
 			return err
 		}
@@ -105,7 +118,7 @@ func keys(b *bench) error {
 		return err
 	}
 	bases, all, err := b.turns(
-		b.side(api, 64, "202", post(api.addr, token, 0, false)),
+		b.side(api, s, 64, "202", post(api.addr, token, 0, false)),
 		func() (*load, error) {
 			return drive(api.addr, 64, b.seconds, "202", post(api.addr, token, time.Now().UnixNano(), true))
 		})
@@ -151,7 +164,7 @@ func gets(b *bench) error {
 	}
 	flusher.stop()
 	bases, all, err := b.turns(
-		b.side(bareP, 64, "200", get(bareP.addr, token)), b.side(api, 64, "200", get(api.addr, token)))
+		b.side(bareP, nil, 64, "200", get(bareP.addr, token)), b.side(api, s, 64, "200", get(api.addr, token)))
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -157,16 +159,50 @@ func (p *process) resident() float64 {
 	return 0
 }
 
+// cpu is the processor time that a process has used, in seconds.
+func cpu(pid int) float64 {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ") // the name may hold anything
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / 100 // USER_HZ, the same on every Linux
+}
+
+// costs notes what processes cost; the function it gives renders that as µs a request, since then.
+func costs(pids map[string]int) func(requests int64) string {
+	pids["load"] = os.Getpid()
+	before := map[string]float64{}
+	for name, pid := range pids {
+		before[name] = cpu(pid)
+	}
+	return func(requests int64) string {
+		var b strings.Builder
+		for _, name := range slices.Sorted(maps.Keys(pids)) {
+			fmt.Fprintf(&b, " %s %.1f", name, (cpu(pids[name])-before[name])*1e6/float64(requests))
+		}
+		return b.String()
+	}
+}
+
 // service is a database and a Redis with a migrated schema, and the environment that leads to them.
 type service struct {
 	env   []string
 	mysql string // DSN
+	pids  map[string]int
 }
 
 func (b *bench) service() (*service, error) {
-	mysql := enginetest.MySQL(b, "--innodb-buffer-pool-size=1G", "--innodb-redo-log-capacity=512M", "--local-infile=ON")
+	mysql := enginetest.MySQL(b, "--innodb-buffer-pool-size=1G", "--loose-innodb-redo-log-capacity=512M", "--loose-innodb-log-file-size=512M", "--local-infile=ON")
 	redis := enginetest.Redis(b)
 	s := &service{mysql: mysql.DSN, env: []string{"DATABASE_URL=" + mysql.DSN, "REDIS_URL=" + redis.URL, "ELASTICSEARCH_URL="}}
+	s.pids = map[string]int{"mysql": mysql.Pid(), "redis": redis.Pid()}
 	migrate := exec.CommandContext(b.ctx, b.chat, "migrate") //nolint:gosec // ours
 	migrate.Env = append(os.Environ(), append(s.env, "LOG_LEVEL=warn")...)
 	out, err := migrate.CombinedOutput()

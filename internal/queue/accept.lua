@@ -1,141 +1,154 @@
 #!lua
--- Accepts a batch of writes of one partition, each with its number and its queue entry in one step.
+-- Accepts a batch of writes, each with its number and its queue entry in one step.
 --
--- KEYS  1 stream, 2 open, then seq and pending of each scope, then the idem key of each write that has one
--- ARGV  1 generation, 2 entries that the stream may hold, 3 seconds an idem key lives, 4 number of scopes,
---       «application chat» of each scope, then four of each write:
---         scope (its place among the scopes)
---         head  «c» a chat, «m» a message, «e number created» an edit (created: µs), «q» no write: ask for the counter
---         body
---         key   empty, or «place asked key payload»: the idem key's place in KEYS, whether the database was asked in
---               this generation (1 or 0), the hashes of key and payload in hex
--- reply STALE replid gen opened   nothing done: not the Redis or generation that the caller knows; its own replid, the
---                                 generation in which it was opened (0: never), whether it was opened as what it is
---       FULL                      nothing done
---       OK time and for each write one of
---         ok number id updated | replay number id | reused | ask | absent | failed; a «q» gets ok with the last number
---         seed n: no counter of this generation; n is the highest number that pending or the counter still vouch for
+-- KEYS  of each partition: stream, open, then seq and pending of each scope, and after those of the scope the idem key
+--       of each of its writes that has one
+-- ARGV  1 seconds an idem key lives, 2 number of partitions, then of each partition:
+--         «generation limit scopes writes keys args»: how many entries the stream may hold; how many scopes and writes
+--         follow, and how many of KEYS and ARGV are the partition's
+--         of each scope «application chat» and how many writes follow, and of each of those two:
+--           head  «c» a chat, «m» a message, «e number created» an edit (created: µs), «q» no write: ask for the counter;
+--                 with an idem key «c asked key payload», «m …»: whether the database was asked for it in this
+--                 generation (1 or 0), the hashes of key and payload in hex
+--           body
+-- reply the time, then for each partition one of
+--         STALE replid gen opened   nothing done: not the Redis or generation that the caller knows; its own replid, the
+--                                   generation in which it was opened (0: never), whether it was opened as what it is
+--         FULL                      nothing done
+--         OK and for each write one of
+--           ok number id updated | replay number id | reused | ask | absent | failed; a «q» gets ok with the last number
+--           seed n: no counter of this generation; n is the highest number that pending or the counter still vouch for
 --       times are µs since 1970; versions and times stay strings, since Lua's numbers lose digits when written
-local stream, open = KEYS[1], KEYS[2]
-local gen, limit, ttl, scopes = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local first = 4 + scopes
-local writes = (#ARGV - first) / 4
+local KEYS, ARGV, call, pcall, match, format = KEYS, ARGV, redis.call, redis.pcall, string.match, string.format
+local ttl = ARGV[1]
+local replid = match(call('INFO', 'replication'), 'master_replid:(%w+)')
+local now = call('TIME')
+local time = now[1] .. format('%06d', tonumber(now[2]))
+local both = ' ' .. time .. ' ' .. time -- created and updated now
 
-local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-local o = redis.call('HMGET', open, 'replid', 'gen', 'floor', 'floor_gen', 'ask_until', 'next')
-if o[1] ~= replid or o[2] ~= gen then
-  return {'STALE', replid, o[2] or '0', o[1] == replid and '1' or '0'}
-end
-if redis.call('XLEN', stream) + writes > limit then return {'FULL'} end
-
-local now = redis.call('TIME')
-local time = now[1] .. string.format('%06d', tonumber(now[2]))
-local ask = tonumber(o[5] or '0') > tonumber(now[1])
-local nextid = o[6] or '*'
-local floorms, floorseq = string.match(o[3] or '0-0', '(%d+)-(%d+)')
-floorms, floorseq = tonumber(floorms), tonumber(floorseq)
-
-local function void(value) -- value begins with an entry's id
-  local ms, seq = string.match(value, '^(%d+)-(%d+)')
+-- Whether a value that begins with an entry's id is void: at or below the floor.
+local function void(value, floorms, floorseq)
+  local ms, seq = match(value, '^(%d+)-(%d+)')
   ms = tonumber(ms)
   return ms < floorms or (ms == floorms and tonumber(seq) <= floorseq)
 end
 
-local counters = {}
+-- The highest number that pending holds above the floor, 0 for none. What is void goes.
+local function vouched(pending, floorms, floorseq)
+  local numbers = call('HKEYS', pending)
+  for i = 1, #numbers do numbers[i] = tonumber(numbers[i]) end
+  table.sort(numbers)
+  for i = #numbers, 1, -1 do
+    local field = format('%d', numbers[i])
+    if not void(call('HGET', pending, field), floorms, floorseq) then return numbers[i] end
+    call('HDEL', pending, field)
+  end
+  return 0
+end
 
--- The counter of a scope, or nil and the number from which it is to be seeded.
-local function counter(i)
-  local c = counters[i]
-  if not c then
-    local h = redis.call('HMGET', KEYS[1 + 2 * i], 'n', 'gen', 'ttl')
-    c = {n = tonumber(h[1] or '0'), ttl = h[3], live = h[2] == gen, given = 0, pending = {}}
-    if not c.live and not (h[2] and tonumber(h[2]) >= tonumber(o[4] or '0')) then
-      c.n = 0 -- given before what is void: what pending holds above the floor counts alone
-      local numbers = redis.call('HKEYS', KEYS[2 + 2 * i])
-      for k = 1, #numbers do numbers[k] = tonumber(numbers[k]) end
-      table.sort(numbers)
-      for k = #numbers, 1, -1 do
-        local field = string.format('%.0f', numbers[k])
-        if void(redis.call('HGET', KEYS[2 + 2 * i], field)) then
-          redis.call('HDEL', KEYS[2 + 2 * i], field)
+-- Accepts the writes of a partition, whose KEYS begin at k and whose scopes begin at a in ARGV.
+local function accept(k, a, gen, limit, scopes, writes)
+  local stream, open = KEYS[k], KEYS[k + 1]
+  local o = call('HMGET', open, 'replid', 'gen', 'floor', 'floor_gen', 'ask_until', 'next')
+  if o[1] ~= replid or o[2] ~= gen then return {'STALE', replid, o[2] or '0', o[1] == replid and '1' or '0'} end
+  if call('XLEN', stream) + writes > limit then return {'FULL'} end
+  local floorms, floorseq = match(o[3] or '0-0', '(%d+)-(%d+)')
+  floorms, floorseq = tonumber(floorms), tonumber(floorseq)
+  local ask = tonumber(o[5] or '0') > tonumber(now[1])
+  local nextid, last, stopped = o[6] or '*', nil, false
+  local reply, replies = {'OK'}, 1
+  k = k + 2
+  for _ = 1, scopes do
+    local seq, pending, scope = KEYS[k], KEYS[k + 1], ' ' .. gen .. ' ' .. ARGV[a] .. ' '
+    local counter = call('HMGET', seq, 'n', 'gen', 'ttl')
+    local n, live = tonumber(counter[1] or '0'), counter[2] == gen
+    if not live and not (counter[2] and tonumber(counter[2]) >= tonumber(o[4] or '0')) then
+      n = vouched(pending, floorms, floorseq) -- the counter was given before what is void
+    end
+    local before, added, size, count = n, {}, 0, tonumber(ARGV[a + 1])
+    k, a = k + 2, a + 2
+    for _ = 1, count do
+      local kind, body, answer = ARGV[a], ARGV[a + 1], nil
+      local number, times, updated, idem, key, payload = n + 1, both, time, nil, nil, nil
+      if #kind > 1 then
+        local head = kind
+        kind = string.sub(head, 1, 1)
+        if kind == 'e' then
+          local edited, created = match(head, '^e (%d+) (%d+)$')
+          number = tonumber(edited)
+          if tonumber(created) >= tonumber(time) then updated = format('%d', tonumber(created) + 1) end
+          times = ' ' .. created .. ' ' .. updated
         else
-          c.n = numbers[k]
-          break
+          local asked
+          asked, key, payload = match(head, '^%a (%d) (%w+ (%w+))$')
+          idem = KEYS[k]
+          k = k + 1
+          local given = call('GET', idem)
+          if given and not void(given, floorms, floorseq) then
+            local id, hash, replayed = match(given, '^(%S+) (%w+) (%d+)$')
+            answer = hash == payload and 'replay ' .. replayed .. ' ' .. id or 'reused'
+          elseif ask and asked == '0' then
+            answer = 'ask'
+          end
         end
       end
+      if stopped then
+        answer = 'failed'
+      elseif answer then -- by its idem key
+      elseif not live then
+        answer = format('seed %d', n)
+      elseif kind == 'q' then
+        answer = format('ok %d 0-0 0', n)
+      elseif kind == 'e' and number > n then
+        answer = 'absent'
+      else
+        local digits = format('%d', number)
+        local header, id = kind .. scope .. digits .. times, nil
+        -- the step that can fail comes first: a script that fails halfway is not rolled back
+        if idem then
+          id = pcall('XADD', stream, nextid, 'h', header, 'b', body, 'k', key)
+        else
+          id = pcall('XADD', stream, nextid, 'h', header, 'b', body)
+        end
+        if type(id) == 'table' then
+          stopped, answer = true, 'failed'
+        else
+          last, nextid = id, '*'
+          if kind ~= 'e' then n = number end
+          added[size + 1], added[size + 2] = digits, id .. ' ' .. kind .. times .. ' ' .. body
+          size = size + 2
+          if idem then pcall('SET', idem, id .. ' ' .. payload .. ' ' .. digits, 'EX', ttl) end
+          answer = 'ok ' .. digits .. ' ' .. id .. ' ' .. updated
+        end
+      end
+      a = a + 2
+      replies = replies + 1
+      reply[replies] = answer
     end
-    counters[i] = c
-  end
-  return c
-end
-
-local stopped = false
-
-local function accept(at)
-  if stopped then return 'failed' end
-  local scope, head, body, key = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local idem, asked, hash, payload
-  if key ~= '' then
-    idem, asked, hash, payload = string.match(key, '(%d+) (%d) (%w+) (%w+)')
-    idem = KEYS[tonumber(idem)]
-    local given = redis.call('GET', idem)
-    if given and not void(given) then
-      local id, was, number = string.match(given, '^(%S+) (%w+) (%d+)$')
-      if was ~= payload then return 'reused' end
-      return 'replay ' .. number .. ' ' .. id
-    end
-    if ask and asked == '0' then return 'ask' end
-  end
-  local c = counter(scope)
-  if not c.live then return string.format('seed %.0f', c.n) end
-  local kind, number, created, updated = string.sub(head, 1, 1), c.n + 1, time, time
-  if kind == 'q' then return string.format('ok %.0f 0-0 0', c.n) end
-  if kind == 'e' then
-    number, created = string.match(head, '^e (%d+) (%d+)$')
-    number = tonumber(number)
-    if number > c.n then return 'absent' end
-    if tonumber(created) >= tonumber(time) then updated = string.format('%.0f', tonumber(created) + 1) end
-  end
-  local digits = string.format('%.0f', number)
-  local entry = {'h', kind .. ' ' .. gen .. ' ' .. ARGV[4 + scope] .. ' ' .. digits .. ' ' .. created .. ' ' .. updated, 'b', body}
-  if idem then
-    entry[5], entry[6] = 'k', hash .. ' ' .. payload
-  end
-  -- the step that can fail comes first: a script that fails halfway is not rolled back
-  local id = redis.pcall('XADD', stream, nextid, unpack(entry))
-  if type(id) == 'table' then
-    stopped = true
-    return 'failed'
-  end
-  local ms, seq = string.match(id, '(%d+)-(%d+)')
-  nextid = '*'
-  if tonumber(seq) >= 2000000 then nextid = string.format('%.0f-0', tonumber(ms) + 1) end -- a version has 21 bits for it
-  if kind ~= 'e' then
-    c.n = number
-    c.given = 1
-  end
-  local p = c.pending
-  p[#p + 1] = digits
-  p[#p + 1] = id .. ' ' .. kind .. ' ' .. created .. ' ' .. updated .. ' ' .. body
-  if idem then redis.pcall('SET', idem, id .. ' ' .. payload .. ' ' .. digits, 'EX', ttl) end
-  return 'ok ' .. digits .. ' ' .. id .. ' ' .. updated
-end
-
-local reply = {'OK', time}
-for i = 1, writes do
-  reply[2 + i] = accept(first + 4 * i - 3)
-end
-for i, c in pairs(counters) do
-  if c.given == 1 then redis.pcall('HSET', KEYS[1 + 2 * i], 'n', string.format('%.0f', c.n)) end
-  if #c.pending > 0 then
-    redis.pcall('HSET', KEYS[2 + 2 * i], unpack(c.pending))
-    if c.ttl then -- something of the scope is pending: its counter must not expire
-      redis.pcall('PERSIST', KEYS[1 + 2 * i])
-      redis.pcall('HDEL', KEYS[1 + 2 * i], 'ttl')
+    if n > before then pcall('HSET', seq, 'n', format('%d', n)) end
+    if size > 0 then
+      pcall('HSET', pending, unpack(added))
+      if counter[3] then -- something of the scope is pending: its counter must not expire
+        pcall('PERSIST', seq)
+        pcall('HDEL', seq, 'ttl')
+      end
     end
   end
+  if last then -- a version has 21 bits for the sequence: a batch is far less than what is left here
+    local ms, seq = match(last, '(%d+)-(%d+)')
+    if tonumber(seq) >= 2000000 then
+      pcall('HSET', open, 'next', format('%d-0', tonumber(ms) + 1))
+    elseif o[6] then
+      pcall('HDEL', open, 'next')
+    end
+  end
+  return reply
 end
-if nextid ~= (o[6] or '*') then
-  if nextid == '*' then redis.pcall('HDEL', open, 'next') else redis.pcall('HSET', open, 'next', nextid) end
+
+local reply, k, a = {time}, 1, 3
+for p = 1, tonumber(ARGV[2]) do
+  local gen, limit, scopes, writes, keys, args = match(ARGV[a], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  reply[1 + p] = accept(k, a + 1, gen, tonumber(limit), tonumber(scopes), tonumber(writes))
+  k, a = k + tonumber(keys), a + tonumber(args)
 end
 return reply

@@ -35,12 +35,12 @@ func FuzzDecodePending(f *testing.F) {
 }
 
 func FuzzDecodeReplies(f *testing.F) {
-	f.Add("OK", "1700000000000000", "ok 5 1700000000000-0 1700000000000000", "seed 7")
+	f.Add("OK", "ok 5 1700000000000-0 1700000000000000", "seed 7", "replay 7 1-1")
 	f.Add("STALE", "0123abcd", "4", "1")
-	f.Add("OK", "1", "replay 7 1-1", "ask")
+	f.Add("OK", "reused", "absent", "ask")
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
-		for n := range 4 {
-			rs, err := decodeReplies([]any{a, b, c, d}, 3, n)
+		for n := range 5 {
+			rs, err := decodeReplies([]any{a, b, c, d}, 1, 3, n)
 			if err == nil && len(rs) != n {
 				t.Fatalf("%d replies for %d writes", len(rs), n)
 			}
@@ -50,7 +50,10 @@ func FuzzDecodeReplies(f *testing.F) {
 				}
 			}
 		}
-		_, _ = decodeReplies([]any{a, []any{b}, nil, int64(5)}, 1, 2)
+		_, _ = decodeReplies([]any{a, []any{b}, nil, int64(5)}, 1, 2, 3)
+		if at, each, err := decodeTime([]any{a, b, nil}, 2); err == nil && (at < 0 || len(each) != 2) {
+			t.Fatalf("time %d, %d answers", at, len(each))
+		}
 		_, _ = decodeBatch([]any{a, b, c, int64(1), []any{[]any{d, []any{"h", c}}, d, nil}})
 	})
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,17 +20,75 @@ import (
 type lane struct {
 	q       *Queue
 	group   *Group[*call]
-	buckets [][]*call // by partition
+	apart   bool     // a script call for each partition: a Cluster's must keep to one slot
+	buckets []bucket // by partition
 	touched []int
 }
 
-func newLane(q *Queue) *lane {
-	l := &lane{q: q, buckets: make([][]*call, q.Partitions)}
+// bucket holds the calls of a batch for one partition, scope by scope, in which order the script answers them.
+type bucket struct {
+	gen    int64 // in which they are sent
+	place  map[chat.Scope]int
+	scopes []scopeCalls
+}
+
+type scopeCalls struct {
+	scope chat.Scope
+	calls []*call
+}
+
+func newLane(q *Queue, apart bool) *lane {
+	l := &lane{q: q, apart: apart, buckets: make([]bucket, q.Partitions)}
+	for i := range l.buckets {
+		l.buckets[i].place = map[chat.Scope]int{}
+	}
 	l.group = NewGroup(maxBatch, maxWaiting, l.run)
 	return l
 }
 
-// run sends a batch in one pipeline, one script call for each partition, and answers every call of it.
+func (b *bucket) add(c *call) {
+	i, ok := b.place[c.Scope]
+	if !ok {
+		i = len(b.scopes)
+		b.place[c.Scope] = i
+		if i < cap(b.scopes) {
+			b.scopes = b.scopes[:i+1] // with the room for calls that it had
+		} else {
+			b.scopes = append(b.scopes, scopeCalls{})
+		}
+		b.scopes[i].scope = c.Scope
+	}
+	b.scopes[i].calls = append(b.scopes[i].calls, c)
+}
+
+func (b *bucket) empty() {
+	clear(b.place)
+	for i := range b.scopes {
+		clear(b.scopes[i].calls)
+		b.scopes[i].calls = b.scopes[i].calls[:0]
+	}
+	b.scopes = b.scopes[:0]
+}
+
+func (b *bucket) size() (n int) {
+	for i := range b.scopes {
+		n += len(b.scopes[i].calls)
+	}
+	return n
+}
+
+// all goes through the calls in the order of the script's answers.
+func (b *bucket) all(yield func(*call) bool) {
+	for i := range b.scopes {
+		for _, c := range b.scopes[i].calls {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// run sends a batch in one pipeline and answers every call of it.
 func (l *lane) run(batch []*call) {
 	start := time.Now()
 	for len(batch) > 0 {
@@ -46,28 +106,32 @@ func (l *lane) run(batch []*call) {
 func (l *lane) send(batch []*call) {
 	l.q.metrics.batch.Observe(float64(len(batch)))
 	for _, c := range batch {
-		if len(l.buckets[c.partition]) == 0 {
+		b := &l.buckets[c.partition]
+		if len(b.scopes) == 0 {
 			l.touched = append(l.touched, c.partition)
+			b.gen = l.q.parts[c.partition].gen.Load()
 		}
-		l.buckets[c.partition] = append(l.buckets[c.partition], c)
+		b.add(c)
 	}
 	failpoint.Hit("accept.send")
-	l.exec(l.touched, l.q.scripts.accept.sha, "evalsha")
+	if l.apart {
+		l.exec(slices.Collect(slices.Chunk(l.touched, 1)), l.q.scripts.accept.sha, "evalsha")
+	} else {
+		l.exec([][]int{l.touched}, l.q.scripts.accept.sha, "evalsha")
+	}
 	for _, p := range l.touched {
-		clear(l.buckets[p])
-		l.buckets[p] = l.buckets[p][:0]
+		l.buckets[p].empty()
 	}
 	l.touched = l.touched[:0]
 }
 
-func (l *lane) exec(partitions []int, script, how string) {
+// exec sends one pipeline with a script call for each group of partitions.
+func (l *lane) exec(groups [][]int, script, how string) {
 	ctx := context.Background() // the client's own timeouts bound it; a caller that leaves does not cancel its neighbours
 	pipe := l.q.rdb.Pipeline()
-	cmds := make([]*once, len(partitions))
-	gens := make([]int64, len(partitions))
-	for i, p := range partitions {
-		gens[i] = l.q.parts[p].gen.Load()
-		cmds[i] = &once{redis.NewCmd(ctx, l.args(how, script, p, gens[i])...)}
+	cmds := make([]*once, len(groups))
+	for i, partitions := range groups {
+		cmds[i] = &once{redis.NewCmd(ctx, l.args(how, script, partitions)...)}
 		_ = pipe.Process(ctx, cmds[i])
 	}
 	var wait *redis.Cmd
@@ -84,80 +148,87 @@ func (l *lane) exec(partitions []int, script, how string) {
 			quorum = errors.New("queue: too few replicas have the write")
 		}
 	}
-	var unloaded []int
-	for i, p := range partitions {
+	var unloaded [][]int
+	for i, partitions := range groups {
 		replies, err := cmds[i].Slice()
 		if err != nil && how == "evalsha" && strings.HasPrefix(err.Error(), "NOSCRIPT") {
-			unloaded = append(unloaded, p)
+			unloaded = append(unloaded, partitions)
 			continue
 		}
-		l.answer(l.buckets[p], gens[i], replies, err, quorum)
+		var at int64
+		if err == nil {
+			at, replies, err = decodeTime(replies, len(partitions))
+		}
+		for i, p := range partitions {
+			b := &l.buckets[p]
+			if err != nil {
+				l.answer(b, nil, err, quorum)
+				continue
+			}
+			rs, err := decodeReplies(replies[i], at, b.gen, b.size())
+			l.answer(b, rs, err, quorum)
+		}
 	}
 	if len(unloaded) > 0 {
 		l.exec(unloaded, l.q.scripts.accept.source, "eval")
 	}
 }
 
-// args of accept.lua for the calls of a partition.
-func (l *lane) args(how, script string, p int, gen int64) []any {
-	bucket := l.buckets[p]
-	args := make([]any, 3, 3+2+3*len(bucket)+4+5*len(bucket))
-	args = append(args, streamKey(p), openKey(p))
-	place := make(map[chat.Scope]int, 8)
-	scopes := make([]chat.Scope, 0, 8)
-	for _, c := range bucket {
-		if place[c.Scope] == 0 {
-			scopes = append(scopes, c.Scope)
-			place[c.Scope] = len(scopes)
-			args = append(args, seqKey(p, c.Scope), pendingKey(p, c.Scope))
-		}
-	}
-	keys := 2 + 2*len(scopes)
-	for _, c := range bucket {
-		if c.Idempotency.Given {
-			args = append(args, idemKey(p, c.Scope.Application, c.Idempotency.Key))
-		}
-	}
-	args[0], args[1], args[2] = how, script, len(args)-3
-	args = append(args, gen, l.q.Share(), int64(idempotencyTTL/time.Second), len(scopes))
-	for _, s := range scopes {
-		args = append(args, itoa(s.Application)+" "+itoa(s.Chat))
-	}
-	for _, c := range bucket {
-		head, key := heads[c.Kind], ""
-		if c.Kind == MessageEdited {
-			head = "e " + itoa(c.Number) + " " + itoa(c.CreatedAt.UnixMicro())
-		}
-		if c.Idempotency.Given {
-			keys++
-			asked := " 0 "
-			if c.asked == gen {
-				asked = " 1 "
+// args of accept.lua for the calls of partitions.
+func (l *lane) args(how, script string, partitions []int) []any {
+	keys := []any{how, script, 0}
+	args := []any{int64(idempotencyTTL / time.Second), len(partitions)}
+	for _, p := range partitions {
+		b := &l.buckets[p]
+		firstKey, header := len(keys), len(args)
+		keys = append(keys, streamKey(p), openKey(p))
+		args = append(args, "")
+		for i := range b.scopes {
+			s := &b.scopes[i]
+			keys = append(keys, seqKey(p, s.scope), pendingKey(p, s.scope))
+			args = append(args, itoa(s.scope.Application)+" "+itoa(s.scope.Chat), len(s.calls))
+			for _, c := range s.calls {
+				if c.Idempotency.Given {
+					keys = append(keys, idemKey(p, c.Scope.Application, c.Idempotency.Key))
+				}
+				args = append(args, c.head(b.gen), c.Body)
 			}
-			key = itoa(int64(keys)) + asked + hex.EncodeToString(c.Idempotency.Key[:]) + " " + hex.EncodeToString(c.Idempotency.Payload[:])
 		}
-		args = append(args, place[c.Scope], head, c.Body, key)
+		args[header] = fmt.Sprint(b.gen, l.q.Share(), len(b.scopes), b.size(), len(keys)-firstKey, len(args)-header)
 	}
-	return args
+	keys[2] = len(keys) - 3
+	return append(keys, args...)
+}
+
+// head tells accept.lua what the write does.
+func (c *call) head(gen int64) string {
+	switch {
+	case c.Kind == MessageEdited:
+		return "e " + itoa(c.Number) + " " + itoa(c.CreatedAt.UnixMicro())
+	case !c.Idempotency.Given:
+		return heads[c.Kind]
+	}
+	asked := " 0 "
+	if c.asked == gen {
+		asked = " 1 "
+	}
+	return heads[c.Kind] + asked + hex.EncodeToString(c.Idempotency.Key[:]) + " " + hex.EncodeToString(c.Idempotency.Payload[:])
 }
 
 var heads = map[Kind]string{ChatCreated: "c", MessageCreated: "m", question: "q"}
 
 // answer gives each call of a partition its reply.
-func (l *lane) answer(bucket []*call, gen int64, replies []any, err, quorum error) {
-	var rs []reply
-	if err == nil {
-		rs, err = decodeReplies(replies, gen, len(bucket))
-	}
+func (l *lane) answer(b *bucket, rs []reply, err, quorum error) {
 	if err != nil {
-		l.q.metrics.refused.WithLabelValues("redis").Add(float64(len(bucket)))
+		l.q.metrics.refused.WithLabelValues("redis").Add(float64(b.size()))
 		if undone(err) {
 			err = unavailable(err)
 		} else {
 			err = unknown(err)
 		}
 	}
-	for i, c := range bucket {
+	i := 0
+	for c := range b.all {
 		c.reply, c.err = reply{}, err
 		if err == nil {
 			c.reply = rs[i]
@@ -166,6 +237,7 @@ func (l *lane) answer(bucket []*call, gen int64, replies []any, err, quorum erro
 			}
 			l.q.metrics.count(c)
 		}
+		i++
 		c.done <- struct{}{}
 	}
 }

@@ -85,7 +85,7 @@ func New(c Config, client *Client, ledger Ledger) *Queue {
 		scripts: loadScripts(c.Shebang), parts: make([]partition, c.Partitions), metrics: newMetrics(c.Metrics),
 	}
 	for range client.nodes {
-		q.lanes = append(q.lanes, newLane(q))
+		q.lanes = append(q.lanes, newLane(q, client.Cluster()))
 	}
 	q.reads = NewGroup(maxBatch, maxWaiting, q.readViews)
 	return q

@@ -40,17 +40,32 @@ type Stale struct {
 
 var errReply = errors.New("queue: malformed script reply")
 
-// decodeReplies reads what accept.lua answers for n writes.
-func decodeReplies(raw []any, gen int64, n int) ([]reply, error) {
+// decodeTime reads what accept.lua answers for a number of partitions: its time and the answer for each.
+func decodeTime(raw []any, partitions int) (time int64, each []any, err error) {
+	if len(raw) != 1+partitions {
+		return 0, nil, errReply
+	}
+	t, _ := raw[0].(string)
+	w := words{rest: t}
+	time = w.number()
+	if w.bad || w.rest != "" {
+		return 0, nil, errReply
+	}
+	return time, raw[1:], nil
+}
+
+// decodeReplies reads what accept.lua answers for n writes of a partition.
+func decodeReplies(answer any, time, gen int64, n int) ([]reply, error) {
+	raw, _ := answer.([]any)
+	if len(raw) == 0 {
+		return nil, errReply
+	}
 	all := func(r reply) []reply {
 		rs := make([]reply, n)
 		for i := range rs {
 			rs[i] = r
 		}
 		return rs
-	}
-	if len(raw) == 0 {
-		return nil, errReply
 	}
 	switch raw[0] {
 	case "FULL":
@@ -71,17 +86,14 @@ func decodeReplies(raw []any, gen int64, n int) ([]reply, error) {
 	default:
 		return nil, errReply
 	}
-	if len(raw) != n+2 {
+	if len(raw) != 1+n {
 		return nil, errReply
 	}
-	t, _ := raw[1].(string)
-	w := words{rest: t}
-	time := w.number()
 	rs := make([]reply, n)
 	for i := range rs {
-		s, _ := raw[2+i].(string)
+		s, _ := raw[1+i].(string)
 		r, ok := decodeReply(s)
-		if !ok || w.bad {
+		if !ok {
 			return nil, errReply
 		}
 		r.gen, r.time = gen, time
