@@ -64,18 +64,19 @@ type deadEntry struct {
 // committed before it; messages that are stored later, or at the same time, find its row or hold off its insertion by
 // the gap that they lock, and raise the count themselves.
 func (b *batch) store(ctx context.Context, es []queue.Entry) error {
-	var chats, messages, edits []queue.Entry
+	var chats, messages, edits []*queue.Entry
 	for i := range es {
-		switch es[i].Kind {
+		e := &es[i]
+		switch e.Kind {
 		case queue.ChatCreated:
-			chats = append(chats, es[i])
+			chats = append(chats, e)
 		case queue.MessageCreated:
-			messages = append(messages, es[i])
+			messages = append(messages, e)
 		case queue.MessageEdited:
-			edits = append(edits, es[i])
+			edits = append(edits, e)
 		}
 	}
-	byKey := func(x, y queue.Entry) int {
+	byKey := func(x, y *queue.Entry) int {
 		return cmp.Or(cmp.Compare(x.Scope.Application, y.Scope.Application), cmp.Compare(x.Scope.Chat, y.Scope.Chat), cmp.Compare(x.Number, y.Number))
 	}
 	slices.SortFunc(chats, byKey)
@@ -89,7 +90,7 @@ func (b *batch) store(ctx context.Context, es []queue.Entry) error {
 	}
 	failpoint.Hit("flush.messages")
 	for i := range edits {
-		if err := b.edit(ctx, &edits[i]); err != nil {
+		if err := b.edit(ctx, edits[i]); err != nil {
 			return err
 		}
 	}
@@ -103,7 +104,7 @@ func (b *batch) store(ctx context.Context, es []queue.Entry) error {
 }
 
 // raiseCounts adds what was created to the counts above it, dead letters too: a count counts numbers.
-func (b *batch) raiseCounts(ctx context.Context, chats, messages []queue.Entry) error {
+func (b *batch) raiseCounts(ctx context.Context, chats, messages []*queue.Entry) error {
 	for _, group := range deltas(messages) {
 		for _, part := range chunks(group.scopes, 500) {
 			keys := make([]db.AddMessagesCountsRow, len(part))
@@ -131,7 +132,7 @@ type delta struct {
 }
 
 // deltas groups scopes by how many entries they have; the entries are sorted by scope.
-func deltas(es []queue.Entry) []delta {
+func deltas(es []*queue.Entry) []delta {
 	by := map[int64][]chat.Scope{}
 	for i := 0; i < len(es); {
 		n := i

@@ -29,17 +29,16 @@ func bisect[T any](rows []T, insert func([]T) error, refused func(int, error), a
 	return bisect(rows[half:], insert, refused, at+half)
 }
 
-func (b *batch) refuse(e queue.Entry, err error) {
-	b.dead = append(b.dead, deadEntry{e, err.Error(), db.IsDuplicate(err)})
+func (b *batch) refuse(e *queue.Entry, err error) {
+	b.dead = append(b.dead, deadEntry{*e, err.Error(), db.IsDuplicate(err)})
 }
 
-func (b *batch) insertChats(ctx context.Context, es []queue.Entry) error {
+func (b *batch) insertChats(ctx context.Context, es []*queue.Entry) error {
 	if len(es) == 0 {
 		return nil
 	}
 	rows := make([]db.InsertChatsRow, len(es))
-	for i := range es {
-		e := &es[i]
+	for i, e := range es {
 		rows[i] = db.InsertChatsRow{
 			ApplicationID: e.Scope.Application, Number: e.Number, Version: int64(e.Version), CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
 		}
@@ -87,7 +86,7 @@ func (b *batch) takeCounts(ctx context.Context, app int64, chats []int64) error 
 	return nil
 }
 
-func (b *batch) insertMessages(ctx context.Context, es []queue.Entry) error {
+func (b *batch) insertMessages(ctx context.Context, es []*queue.Entry) error {
 	for len(es) > 0 {
 		n, size := 0, 0
 		for n < len(es) && n < maxRows && (n == 0 || size+len(es[n].Body) <= statementBytes) {
@@ -96,8 +95,7 @@ func (b *batch) insertMessages(ctx context.Context, es []queue.Entry) error {
 		}
 		part := es[:n]
 		rows := make([]db.InsertMessagesRow, n)
-		for i := range part {
-			e := &part[i]
+		for i, e := range part {
 			rows[i] = db.InsertMessagesRow{
 				ApplicationID: e.Scope.Application, ChatNumber: e.Scope.Chat, Number: e.Number, Body: e.Body,
 				Version: int64(e.Version), CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
@@ -120,7 +118,7 @@ func (b *batch) edit(ctx context.Context, e *queue.Entry) error {
 	})
 	switch {
 	case err != nil && db.IsDataError(err):
-		b.refuse(*e, err)
+		b.refuse(e, err)
 		return nil
 	case err != nil || changed > 0:
 		return err

@@ -56,9 +56,9 @@ func TestBisectStopsAtAnErrorThatIsNoRowsFault(t *testing.T) {
 
 func TestDeltasGroupScopesByHowManyEntriesTheyHave(t *testing.T) {
 	t.Parallel()
-	var es []queue.Entry
+	var es []*queue.Entry
 	for _, c := range []int64{1, 2, 2, 3, 5, 5} {
-		es = append(es, queue.Entry{Scope: chat.Scope{Application: 7, Chat: c}})
+		es = append(es, &queue.Entry{Scope: chat.Scope{Application: 7, Chat: c}})
 	}
 	got := fmt.Sprint(deltas(es))
 	if want := "[{1 [{7 1} {7 3}]} {2 [{7 2} {7 5}]}]"; got != want {

@@ -20,12 +20,11 @@ type worker struct {
 	bell   chan struct{}
 	stored *mark
 
-	known   bool // the cursor was read and nothing has happened since that would make it another
-	cur     queue.Cursor
-	cleaned chat.Version // everything up to here was taken out of pending by this worker
-	buffer  []queue.Entry
-	size    int
-	first   time.Time // when the oldest entry of the buffer was seen
+	known  bool // the cursor was read and nothing has happened since that would make it another
+	cur    queue.Cursor
+	buffer []queue.Entry
+	size   int
+	first  time.Time // when the oldest entry of the buffer was seen
 }
 
 func newWorker(f *Flusher, p int) *worker {
@@ -127,19 +126,8 @@ func (w *worker) begin(ctx context.Context) error {
 	failpoint.Hit("flush.cursor")
 	w.drop()
 	w.cur = cur
-	for w.cleaned < cur.Position.Version {
-		es, err := w.f.queue.Until(ctx, w.p, w.cleaned, cur.Position.Version, page)
-		if err != nil {
-			return err
-		}
-		if _, err := w.f.queue.Clean(ctx, w.p, es, 0); err != nil {
-			return err
-		}
-		if len(es) < page {
-			w.cleaned = cur.Position.Version
-		} else {
-			w.cleaned = es[len(es)-1].Version
-		}
+	if err := w.f.queue.CleanAgain(ctx, w.p, cur.Position.Version); err != nil {
+		return err
 	}
 	w.known = true
 	w.stored.raise(cur.Position.Version)
@@ -169,7 +157,7 @@ func (w *worker) read(ctx context.Context) (more bool, err error) {
 		return true, w.cut(ctx)
 	}
 	if len(b.Broken) > 0 && len(b.Entries) == 0 && len(w.buffer) == 0 {
-		return false, b.Broken[0].Err // an unreadable entry is never passed over
+		return false, b.Broken[0] // an unreadable entry is never passed over
 	}
 	if len(w.buffer) == 0 {
 		w.first = time.Now()
@@ -252,10 +240,11 @@ func (w *worker) flush(ctx context.Context, more bool) error {
 	}
 	last := es[len(es)-1]
 	w.f.metrics.flushed(w.p, es, time.Since(start))
+	before := w.cur.Position.Version
 	w.cur.Position = last.Position()
 	w.stored.raise(last.Version)
 	failpoint.Hit("flush.committed")
-	err := w.clean(ctx, es)
+	err := w.clean(ctx, before, es)
 	w.buffer = append(w.buffer[:0], w.buffer[len(es):]...)
 	w.size = 0
 	for i := range w.buffer {
@@ -265,23 +254,21 @@ func (w *worker) flush(ctx context.Context, more bool) error {
 }
 
 // clean takes the batch out of pending and trims the stream below what all sinks have, but for what is retained.
-func (w *worker) clean(ctx context.Context, es []queue.Entry) error {
+func (w *worker) clean(ctx context.Context, from chat.Version, es []queue.Entry) error {
 	last := es[len(es)-1].Version
-	below := min(last, chat.VersionAt(last.Millis()-w.f.Retention.Milliseconds()))
-	if w.f.sinks != nil {
-		below = min(below, w.f.sinks.lowest(w.p))
-	}
-	length, err := w.f.queue.Clean(ctx, w.p, es, below)
-	if err != nil {
+	below := chat.VersionAt(last.Millis() - w.f.Retention.Milliseconds())
+	length, err := w.f.queue.Clean(ctx, w.p, from, es, w.needed(min(last, below)))
+	if err != nil || length <= w.f.queue.Share()/2 {
 		return err
 	}
-	w.cleaned = last
-	if length > w.f.queue.Share()/2 { // rather a short retention than a full queue
-		below = last
-		if w.f.sinks != nil {
-			below = min(below, w.f.sinks.lowest(w.p))
-		}
-		_, err = w.f.queue.Clean(ctx, w.p, nil, below)
-	}
+	_, err = w.f.queue.Clean(ctx, w.p, last, nil, w.needed(last)) // rather a short retention than a full queue
 	return err
+}
+
+// needed is the version below which neither the sinks nor whoever names v need the stream.
+func (w *worker) needed(v chat.Version) chat.Version {
+	if w.f.sinks != nil {
+		v = min(v, w.f.sinks.lowest(w.p))
+	}
+	return v
 }

@@ -73,7 +73,11 @@ func (l *load) checkTables(s *service) {
 		}
 		return n
 	}
-	until(l.t, fmt.Sprintf("%d rows are stored", all), func() bool { return one("SELECT COUNT(*) FROM messages") >= all })
+	// a chat's row comes from another partition than its messages, and may be stored after them
+	until(l.t, fmt.Sprintf("%d rows are stored and counted", all), func() bool {
+		return one("SELECT COUNT(*) FROM messages") >= all && one("SELECT COUNT(*) FROM chats") >= len(l.messages) &&
+			one("SELECT COALESCE(SUM(messages_count), 0) FROM chats") >= all
+	})
 	for q, want := range map[string]int{
 		"SELECT COUNT(*) FROM messages":                      all,
 		"SELECT COUNT(*) FROM chats":                         len(l.messages),

@@ -65,7 +65,7 @@ local function accept(k, a, gen, limit, scopes, writes)
     if not live and not (counter[2] and tonumber(counter[2]) >= tonumber(o[4] or '0')) then
       n = vouched(pending, floorms, floorseq) -- the counter was given before what is void
     end
-    local before, added, size, count = n, {}, 0, tonumber(ARGV[a + 1])
+    local before, added, size, edited, count = n, {}, 0, nil, tonumber(ARGV[a + 1])
     k, a = k + 2, a + 2
     for _ = 1, count do
       local kind, body, answer = ARGV[a], ARGV[a + 1], nil
@@ -114,7 +114,7 @@ local function accept(k, a, gen, limit, scopes, writes)
           stopped, answer = true, 'failed'
         else
           last, nextid = id, '*'
-          if kind ~= 'e' then n = number end
+          if kind == 'e' then edited = id else n = number end
           added[size + 1], added[size + 2] = digits, id .. ' ' .. kind .. times .. ' ' .. body
           size = size + 2
           if idem then pcall('SET', idem, id .. ' ' .. payload .. ' ' .. digits, 'EX', ttl) end
@@ -126,6 +126,7 @@ local function accept(k, a, gen, limit, scopes, writes)
       reply[replies] = answer
     end
     if n > before then pcall('HSET', seq, 'n', format('%d', n)) end
+    if edited then pcall('HSET', seq, 'edited', edited) end
     if size > 0 then
       pcall('HSET', pending, unpack(added))
       if counter[3] then -- something of the scope is pending: its counter must not expire

@@ -1,28 +1,45 @@
 #!lua flags=allow-oom
 -- Takes what was committed out of pending, then trims the stream.
 --
--- KEYS  1 stream, then seq and pending of each scope
--- ARGV  1 the entry id below which the stream is trimmed (empty: not at all), 2 seconds a counter lives once nothing
---       of its scope is pending, then for each scope: how many pairs follow, and the pairs number id
+-- KEYS  1 stream, 2 open, then seq and pending of each scope
+-- ARGV  1 and 2 the entry ids above which, and up to which, all that was committed is in this call
+--       3 «flushed» when all of it was just flushed; «passed» when it is read again from the stream, what was void then
+--         and had its number given anew included
+--       4 the entry id below which the stream is trimmed (empty: not at all)
+--       5 seconds a counter lives once nothing of its scope is pending
+--       then for each scope how many numbers follow, and the numbers
 -- reply the stream's length
 --
--- A pending write goes only while its version is the committed one: a newer edit stays.
-local at = 3
-for s = 1, (#KEYS - 1) / 2 do
-  local seq, pending = KEYS[2 * s], KEYS[2 * s + 1]
-  local n, numbers, ids, gone = tonumber(ARGV[at]), {}, {}, {}
-  for i = 1, n do
-    numbers[i], ids[i] = ARGV[at + 2 * i - 1], ARGV[at + 2 * i]
+-- A pending write goes only while it is a committed one: a newer edit stays. How far all is cleaned is noted in «open», so
+-- that a new leader begins there.
+local stream, open, from, to, flushed = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3] == 'flushed'
+
+local function above(id, other)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)')
+  local oms, oseq = string.match(other, '^(%d+)-(%d+)')
+  ms, oms = tonumber(ms), tonumber(oms)
+  return ms > oms or (ms == oms and tonumber(seq) > tonumber(oseq))
+end
+
+local at = 6
+for s = 3, #KEYS, 2 do
+  local seq, pending, n = KEYS[s], KEYS[s + 1], tonumber(ARGV[at])
+  local edited = redis.call('HGET', seq, 'edited')
+  if flushed and not (edited and above(edited, to)) then
+    redis.call('HDEL', pending, unpack(ARGV, at + 1, at + n))
+  else
+    local values, gone = redis.call('HMGET', pending, unpack(ARGV, at + 1, at + n)), {}
+    for i = 1, n do
+      if values[i] and not above(values[i], to) then gone[#gone + 1] = ARGV[at + i] end
+    end
+    if #gone > 0 then redis.call('HDEL', pending, unpack(gone)) end
   end
-  at = at + 1 + 2 * n
-  local values = redis.call('HMGET', pending, unpack(numbers))
-  for i = 1, n do
-    if values[i] and string.sub(values[i], 1, #ids[i] + 1) == ids[i] .. ' ' then gone[#gone + 1] = numbers[i] end
-  end
-  if #gone > 0 then redis.call('HDEL', pending, unpack(gone)) end
+  at = at + 1 + n
   if redis.call('EXISTS', pending) == 0 and redis.call('HEXISTS', seq, 'n') == 1 then
-    if redis.call('HSETNX', seq, 'ttl', '1') == 1 then redis.call('EXPIRE', seq, ARGV[2]) end
+    if redis.call('HSETNX', seq, 'ttl', '1') == 1 then redis.call('EXPIRE', seq, ARGV[5]) end
   end
 end
-if ARGV[1] ~= '' then redis.call('XTRIM', KEYS[1], 'MINID', '~', ARGV[1]) end
-return redis.call('XLEN', KEYS[1])
+local o = redis.call('HMGET', open, 'gen', 'cleaned')
+if o[1] and not above(from, o[2] or '0-0') and above(to, o[2] or '0-0') then redis.call('HSET', open, 'cleaned', to) end
+if ARGV[4] ~= '' then redis.call('XTRIM', stream, 'MINID', '~', ARGV[4]) end
+return redis.call('XLEN', stream)

@@ -54,6 +54,8 @@ func FuzzDecodeReplies(f *testing.F) {
 		if at, each, err := decodeTime([]any{a, b, nil}, 2); err == nil && (at < 0 || len(each) != 2) {
 			t.Fatalf("time %d, %d answers", at, len(each))
 		}
-		_, _ = decodeBatch([]any{a, b, c, int64(1), []any{[]any{d, []any{"h", c}}, d, nil}})
+		entries := []any{[]any{d, []any{"h", c}}, d, nil}
+		_, _ = decodeBatch([]any{a, b, c, int64(1), []any{}}, entries, Position{})
+		_, _ = decodeBatch([]any{a, b, c, int64(2), entries}, nil, Position{})
 	})
 }

@@ -320,13 +320,13 @@ func TestAnEditIsPendingAndLaterThanItsMessage(t *testing.T) {
 		}
 		es := b.drain(t, s)
 		p := b.q.Partition(s)
-		if _, err := b.q.Clean(t.Context(), p, es[:len(es)-1], 0); err != nil {
+		if _, err := b.q.Clean(t.Context(), p, 0, es[:len(es)-1], 0); err != nil {
 			t.Fatal(err)
 		}
 		if v, _ = b.q.Views(t.Context(), s, []int64{1}); v.Pending[0] == nil {
 			t.Fatal("cleaning the message took its newer edit along")
 		}
-		if _, err := b.q.Clean(t.Context(), p, es, es[len(es)-1].Version); err != nil {
+		if _, err := b.q.Clean(t.Context(), p, 0, es, es[len(es)-1].Version); err != nil {
 			t.Fatal(err)
 		}
 		if v, _ = b.q.Views(t.Context(), s, []int64{1}); v.Pending[0] != nil || v.Last != 1 {

@@ -2,8 +2,9 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -15,53 +16,92 @@ type Batch struct {
 	Follows bool    // false: the stream was cut behind the position, or lies elsewhere
 	Entries []Entry // in order, without the position's own
 	Stale   Stale   // how the partition is open
-	Broken  []Broken
+	Broken  []error // an entry that can't be read: it names its place, in which it is kept
 }
 
-// Broken is an entry that cannot be read; its place in the stream is kept.
-type Broken struct {
-	ID  string
-	Err error
-}
-
-// Read reads up to count entries that follow on a position, together with how the partition is open, in one step.
+// Read reads up to count entries that follow on a position, together with how the partition is open. The proof that they
+// follow comes after the entries on the same connection: a partition that was opened anew in between has another
+// generation then, and a stream that was emptied has lost the position. A script that read them would cost three times as
+// much.
 func (q *Queue) Read(ctx context.Context, p int, from Position, count int) (Batch, error) {
-	raw, err := list(q.run(ctx, q.scripts.read, []string{streamKey(p), openKey(p)}, from.Version.ID(), from.Generation, count))
+	b, err := q.read(ctx, p, from, count, "evalsha", q.scripts.read.sha)
+	if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+		b, err = q.read(ctx, p, from, count, "eval", q.scripts.read.source)
+	}
 	if err != nil {
 		return Batch{}, fmt.Errorf("read partition %d: %w", p, err)
 	}
-	return decodeBatch(raw)
+	return b, nil
 }
 
-func decodeBatch(raw []any) (b Batch, err error) {
-	if len(raw) != 5 {
+func (q *Queue) read(ctx context.Context, p int, from Position, count int, how, script string) (Batch, error) {
+	pipe := q.rdb.Pipeline()
+	entries := pipe.Do(ctx, "xrange", streamKey(p), from.Version.ID(), "+", "count", count+1) // its own first
+	proof := pipe.Do(ctx, how, script, 2, streamKey(p), openKey(p), from.Version.ID(), from.Generation, count)
+	_, _ = pipe.Exec(ctx) // both hold their own errors
+	proven, err := proof.Slice()
+	if err != nil {
+		return Batch{}, err
+	}
+	read, err := entries.Slice()
+	if err != nil {
+		return Batch{}, err
+	}
+	return decodeBatch(proven, read, from)
+}
+
+// decodeBatch reads the answer of read.lua and what was read above the position before it.
+func decodeBatch(proof, above []any, from Position) (b Batch, err error) {
+	if len(proof) != 5 {
 		return b, errReply
 	}
-	replid, _ := raw[0].(string)
-	opened, _ := raw[1].(string)
-	gen, _ := raw[2].(string)
-	follows, ok := raw[3].(int64)
-	entries, ok2 := raw[4].([]any)
+	replid, _ := proof[0].(string)
+	opened, _ := proof[1].(string)
+	gen, _ := proof[2].(string)
+	follows, ok := proof[3].(int64)
+	entries, ok2 := proof[4].([]any)
 	w := words{rest: gen}
 	b.Stale = Stale{replid, w.number(), replid == opened}
 	if replid == "" || w.bad || !ok || !ok2 {
 		return b, errReply
 	}
-	b.Follows = follows == 1
+	b.Follows = follows != 0
+	if follows == 1 {
+		if len(above) == 0 {
+			return b, errRead
+		}
+		switch own, err := decodeRaw(above[0]); {
+		case err != nil:
+			return b, err
+		case own.Position() != from:
+			return b, errRead
+		}
+		entries = above[1:]
+	}
 	b.Entries = make([]Entry, 0, len(entries))
 	for _, raw := range entries {
-		id, fields, ok := rawEntry(raw)
-		if !ok {
-			return b, errReply
+		e, err := decodeRaw(raw)
+		if errors.Is(err, errReply) {
+			return b, err
 		}
-		e, err := decodeEntry(id, fields)
 		if err != nil {
-			b.Broken = append(b.Broken, Broken{id, err})
+			b.Broken = append(b.Broken, err)
 			break // what follows waits: an entry is never passed over
 		}
 		b.Entries = append(b.Entries, e)
 	}
 	return b, nil
+}
+
+// errRead says that the position came into the stream after it was read.
+var errRead = errors.New("queue: the stream changed while it was read")
+
+func decodeRaw(raw any) (Entry, error) {
+	id, fields, ok := rawEntry(raw)
+	if !ok {
+		return Entry{}, errReply
+	}
+	return decodeEntry(id, fields)
 }
 
 func rawEntry(raw any) (id string, fields []string, ok bool) {
@@ -81,28 +121,6 @@ func rawEntry(raw any) (id string, fields []string, ok bool) {
 		}
 	}
 	return id, fields, true
-}
-
-// Until reads up to count entries above from and up to and including to, whether they follow on anything or not: what
-// is to be cleaned after a change of leader.
-func (q *Queue) Until(ctx context.Context, p int, from, to chat.Version, count int64) ([]Entry, error) {
-	msgs, err := q.rdb.XRangeN(ctx, streamKey(p), "("+from.ID(), to.ID(), count).Result()
-	if err != nil {
-		return nil, fmt.Errorf("read partition %d: %w", p, err)
-	}
-	es := make([]Entry, 0, len(msgs))
-	for _, m := range msgs {
-		fields := make([]string, 0, 2*len(m.Values))
-		for _, name := range []string{"h", "b", "k"} {
-			if v, ok := m.Values[name].(string); ok {
-				fields = append(fields, name, v)
-			}
-		}
-		if e, err := decodeEntry(m.ID, fields); err == nil {
-			es = append(es, e)
-		}
-	}
-	return es, nil
 }
 
 // Depths reads the depth of each partition in one round trip.
@@ -127,52 +145,4 @@ func (q *Queue) Depths(ctx context.Context, partitions []int) ([]Depth, error) {
 		}
 	}
 	return ds, nil
-}
-
-// Clean takes committed entries out of pending and trims the stream below a version (0: does not trim). It may be
-// repeated and may come late. It gives the stream's length.
-func (q *Queue) Clean(ctx context.Context, p int, committed []Entry, below chat.Version) (int64, error) {
-	for {
-		n := min(len(committed), maxBatch)
-		length, err := q.clean(ctx, p, committed[:n], below)
-		committed = committed[n:]
-		if err != nil || len(committed) == 0 {
-			return length, err
-		}
-	}
-}
-
-func (q *Queue) clean(ctx context.Context, p int, committed []Entry, below chat.Version) (int64, error) {
-	keys := []string{streamKey(p)}
-	byScope := map[chat.Scope][]any{}
-	var scopes []chat.Scope
-	for i := range committed {
-		e := &committed[i]
-		if e.Kind == Marker {
-			continue
-		}
-		if byScope[e.Scope] == nil {
-			scopes = append(scopes, e.Scope)
-			keys = append(keys, seqKey(p, e.Scope), pendingKey(p, e.Scope))
-		}
-		byScope[e.Scope] = append(byScope[e.Scope], e.Number, e.Version.ID())
-	}
-	trim := ""
-	if below > 0 {
-		trim = below.ID()
-	}
-	args := []any{trim, int64(counterTTL / time.Second)}
-	for _, s := range scopes {
-		args = append(args, len(byScope[s])/2)
-		args = append(args, byScope[s]...)
-	}
-	length, err := q.run(ctx, q.scripts.clean, keys, args...)
-	if err != nil {
-		return 0, fmt.Errorf("clean partition %d: %w", p, err)
-	}
-	n, ok := length.(int64)
-	if !ok {
-		return 0, errReply
-	}
-	return n, nil
 }
