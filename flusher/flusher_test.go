@@ -54,19 +54,25 @@ func onEach(t *testing.T, test func(t *testing.T, b *bundle)) {
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
-		dsn := enginetest.SharedMySQL(t)
-		d, err := db.Open(db.Config{DSN: dsn, Pool: 20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		client, err := queue.Connect(enginetest.Redis(t).URL, func() {})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := newBundle(t, d, client, true)
-		b.exec = statements(t, "mysql", dsn)
+		b := onServers(t, enginetest.Redis(t).URL)
 		test(t, b)
 	})
+}
+
+func onServers(t *testing.T, redis string) *bundle {
+	t.Helper()
+	dsn := enginetest.SharedMySQL(t)
+	d, err := db.Open(db.Config{DSN: dsn, Pool: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := queue.Connect(redis, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBundle(t, d, client, true)
+	b.exec = statements(t, "mysql", dsn)
+	return b
 }
 
 func newBundle(t *testing.T, d *db.DB, client *queue.Client, shebang bool) *bundle {

@@ -2,11 +2,16 @@ package flusher_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"chat-system/db"
 	"chat-system/internal/chat"
+	"chat-system/internal/enginetest"
+	"chat-system/internal/search"
 )
 
 func TestChatsWhoseCreationWasLostGetARowUnlessRedisStillHoldsThem(t *testing.T) {
@@ -121,4 +126,70 @@ func TestWhatIsQueuedInAnOlderGenerationIsFencedOut(t *testing.T) {
 			t.Fatalf("a flusher of the older generation moved the cursor: %d, %v", moved, err)
 		}
 	})
+}
+
+// olderFile lets Redis come back as what it is now: everything in it, under another replid.
+func olderFile(t *testing.T, url string) (comeBack func()) {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdb := redis.NewClient(options)
+	t.Cleanup(func() { _ = rdb.Close() })
+	keys, err := rdb.Keys(t.Context(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := map[string]string{}
+	for _, k := range keys {
+		if kept[k], err = rdb.Dump(t.Context(), k).Result(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() {
+		t.Helper()
+		pipe := rdb.TxPipeline()
+		pipe.FlushAll(t.Context())
+		for k, v := range kept {
+			pipe.Restore(t.Context(), k, 0, v)
+		}
+		pipe.Do(t.Context(), "debug", "change-repl-id")
+		if _, err := pipe.Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestARedisThatCameBackWithoutItsEndIsOpenedThoughNobodyWrites(t *testing.T) {
+	t.Parallel()
+	url := enginetest.Redis(t).URL
+	b := onServers(t, url)
+	local, err := search.OpenLocal(filepath.Join(t.TempDir(), "index"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = local.Close() })
+	index := &indexes{Local: local}
+	app := b.app()
+	c := b.chat(app)
+	b.post(app, c, "apples")
+	stop := b.startWithSearch(index, 1_000_000)
+	b.until("the first message is found", func() bool { return b.hits(index, app, c, "apples") == 1 })
+	stop()
+
+	comeBack := olderFile(t, url)
+	index.away.Store(true)
+	b.post(app, c, "pears")
+	stop = b.startWithSearch(index, 1_000_000)
+	b.drained()
+	stop()
+	comeBack()
+	index.away.Store(false)
+	defer b.startWithSearch(index, 1_000_000)()
+	b.until("what is stored and not in the stream is found", func() bool { return b.hits(index, app, c, "pears") == 1 })
+	if n := b.post(app, c, "plums"); n != 3 {
+		t.Fatalf("the next number is %d", n)
+	}
+	b.until("the index follows again", func() bool { return b.hits(index, app, c, "plums") == 1 })
 }

@@ -20,7 +20,8 @@ type worker struct {
 	bell   chan struct{}
 	stored *mark
 
-	known  bool // the cursor was read and nothing has happened since that would make it another
+	known  bool      // the cursor was read and nothing has happened since that would make it another
+	begun  time.Time // when it was read
 	cur    queue.Cursor
 	buffer []queue.Entry
 	size   int
@@ -82,12 +83,17 @@ func (w *worker) forget() {
 
 func (w *worker) drop() { w.buffer, w.size = w.buffer[:0], 0 }
 
-// idle is how long a worker that is not woken waits before it looks again.
-const idle = time.Second
+const (
+	// idle is how long a worker that is not woken waits before it looks again.
+	idle = time.Second
+	// trusted is how long an idle worker takes the cursor for where it left it: another flusher may have moved it, and
+	// Redis may have lost what would tell.
+	trusted = 30 * time.Second
+)
 
 // step reads what is new and flushes it when it is due. It gives how long to wait for more.
 func (w *worker) step(ctx context.Context) (time.Duration, error) {
-	if !w.known {
+	if !w.known || (len(w.buffer) == 0 && time.Since(w.begun) > trusted) {
 		if err := w.begin(ctx); err != nil {
 			return 0, err
 		}
@@ -129,7 +135,7 @@ func (w *worker) begin(ctx context.Context) error {
 	if err := w.f.queue.CleanAgain(ctx, w.p, cur.Position.Version); err != nil {
 		return err
 	}
-	w.known = true
+	w.known, w.begun = true, time.Now()
 	w.stored.raise(cur.Position.Version)
 	return nil
 }
@@ -147,7 +153,8 @@ func (w *worker) read(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if b.Stale.Generation != w.cur.Generation {
+	lost := !b.Follows && !b.Stale.Opened && w.cur.Generation != 0 // nobody has written since Redis came back without its end
+	if b.Stale.Generation != w.cur.Generation || lost {
 		return true, w.open(ctx, b.Stale)
 	}
 	if !b.Follows {

@@ -5,7 +5,7 @@
 -- ARGV  1 and 2 the entry ids above which, and up to which, all that was committed is in this call
 --       3 «flushed» when all of it was just flushed; «passed» when it is read again from the stream, what was void then
 --         and had its number given anew included
---       4 the entry id below which the stream is trimmed (empty: not at all)
+--       4 the entry id below which the stream is trimmed, as far as it is cleaned (empty: not at all)
 --       5 seconds a counter lives once nothing of its scope is pending
 --       then for each scope how many numbers follow, and the numbers
 -- reply the stream's length
@@ -40,6 +40,12 @@ for s = 3, #KEYS, 2 do
   end
 end
 local o = redis.call('HMGET', open, 'gen', 'cleaned')
-if o[1] and not above(from, o[2] or '0-0') and above(to, o[2] or '0-0') then redis.call('HSET', open, 'cleaned', to) end
-if ARGV[4] ~= '' then redis.call('XTRIM', stream, 'MINID', '~', ARGV[4]) end
+local mark, trim = o[2] or '0-0', ARGV[4]
+if o[1] and not above(from, mark) and above(to, mark) then
+  mark = to
+  redis.call('HSET', open, 'cleaned', mark)
+end
+if trim ~= '' then -- what is not cleaned yet is still read for that: an older file may have come back with it
+  redis.call('XTRIM', stream, 'MINID', '~', above(trim, mark) and mark or trim)
+end
 return redis.call('XLEN', stream)

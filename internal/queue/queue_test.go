@@ -386,3 +386,36 @@ func TestAFullQueueRefusesTheWholeBatch(t *testing.T) {
 		}
 	})
 }
+
+// An older file may come back, behind a batch that was committed and is cleaned now: what lies below the batch is stored,
+// and still pending there.
+func TestWhatIsNotCleanedIsNotTrimmed(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b bundle) {
+		b.must(t, newChat(app))
+		for range 300 { // Redis trims in nodes of a hundred
+			b.must(t, newMessage(app, 1, "a message"))
+		}
+		s := chat.Scope{Application: app, Chat: 1}
+		p, es := b.q.Partition(s), b.drain(t, s)
+		last := es[len(es)-1].Version
+		whole, err := b.q.Clean(t.Context(), p, es[150].Version, es[151:], last)
+		if err != nil || whole < 300 {
+			t.Fatalf("trimmed to %d entries, %v", whole, err)
+		}
+		pending := func(want bool) {
+			t.Helper()
+			if v, err := b.q.Views(t.Context(), s, []int64{1}); err != nil || (v.Pending[0] != nil) != want {
+				t.Fatalf("the first message is pending: %v, %v", !want, err)
+			}
+		}
+		pending(true)
+		if err := b.q.CleanAgain(t.Context(), p, last); err != nil {
+			t.Fatal(err)
+		}
+		pending(false)
+		if n, err := b.q.Clean(t.Context(), p, last, nil, last); err != nil || n > 150 {
+			t.Fatalf("not trimmed: %d entries, %v", n, err)
+		}
+	})
+}
