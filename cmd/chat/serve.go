@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"chat-system/api"
+	"chat-system/internal/telemetry"
 )
 
 const drainTime = 40 * time.Second // above what a request may take
@@ -39,6 +40,18 @@ func serve(ctx context.Context, e env, c api.Config, ready func(net.Addr)) error
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", e.ListenAddr)
 	if err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
+	}
+	if e.Collector != "" {
+		tracer, stop, err := telemetry.NewTracer(ctx, "chat-system")
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err := stop(); err != nil {
+				e.log.Warn("the last traces are lost", "error", err)
+			}
+		}()
+		c.Tracer = tracer
 	}
 	server := api.New(c)
 	done := make(chan error, 1)

@@ -40,6 +40,7 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat string // json, text, or empty: text on a terminal
 	Debug     bool
+	Collector string // of traces; empty: none
 }
 
 // Load reads the variables of a command from an environment, «NAME=value» each. The warnings are sentences.

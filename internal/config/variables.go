@@ -96,6 +96,8 @@ var Variables = []Variable{
 	{Name: "LOG_LEVEL", Default: "info", Doc: "debug, info, warn or error", set: level},
 	{Name: "LOG_FORMAT", Doc: "json or text (empty: text on a terminal, else json)",
 		set: text(func(c *Config) *string { return &c.LogFormat }, one("", "json", "text"))},
+	{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", in: reachable, Doc: "collector that gets traces, OTLP over HTTP (empty: none); its kin OTEL_… hold too",
+		set: text(func(c *Config) *string { return &c.Collector }, collector)},
 	{Name: "DEBUG", Default: "false", in: servers, Doc: "true: pprof on the metrics port",
 		set: func(c *Config, s string) (err error) {
 			if c.Debug, err = strconv.ParseBool(s); err != nil {
@@ -113,6 +115,13 @@ func text(field func(*Config) *string, rule func(string) error) func(*Config, st
 		}
 		return rule(s)
 	}
+}
+
+func collector(s string) error {
+	if u, err := url.Parse(s); s != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https")) {
+		return errors.New("must be a URL that begins with http:// or https://")
+	}
+	return nil
 }
 
 func filled(s string) error {
