@@ -12,7 +12,7 @@ import (
 // The collector's address is the process' own: no other test runs meanwhile.
 func TestTracesGoToTheCollector(t *testing.T) {
 	sent := make(chan []byte, 10)
-	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || r.URL.Path != "/v1/traces" {
 			t.Errorf("%s: %v", r.URL, err)
@@ -25,7 +25,7 @@ func TestTracesGoToTheCollector(t *testing.T) {
 	addr := start(t, []string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL, "DATA_DIR=" + t.TempDir(), "LISTEN_ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0",
 	}, "local", "ready")
-	r, err := http.Get("http://" + addr + "/applications/nobody") //nolint:noctx // the test's own server
+	r, err := http.Get("http://" + addr + "/applications/nobody")
 	if err != nil {
 		t.Fatal(err)
 	}
