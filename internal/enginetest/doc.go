@@ -4,6 +4,8 @@
 // is called Shared belongs to the whole test binary and gives each test a name of its own there. When the test process
 // dies, by whatever means, its engines are killed and its data folders removed.
 //
+// Spawn and FreeAddr are for the processes of the service itself, which end with the test process too.
+//
 // With -short every function here skips the test. A program that is missing is an error which says `make engines`.
 //
 // The programs are those on PATH, unless these variables say otherwise:

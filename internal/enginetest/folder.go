@@ -63,6 +63,16 @@ var reservations struct {
 	held []net.PacketConn
 }
 
+// FreeAddr gives a local host:port on which a process that the test starts can listen, also after it was down for a while.
+func FreeAddr(t TB) string {
+	t.Helper()
+	port, err := freePort()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
 // freePort gives a TCP port that nobody listens on. The UDP port of the same number, held as long as this process lives,
 // keeps it from other test processes.
 func freePort() (int, error) {

@@ -72,11 +72,7 @@ func (s *server) spawn() error {
 	cmd := exec.Command(s.command[0], s.command[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
 	cmd.Env = append(os.Environ(), s.env...)
-	cmd.SysProcAttr = childAttributes(s.uid)
-	spawner.Do(func() { go runSpawns() })
-	result := make(chan error)
-	spawns <- func() { result <- cmd.Start() }
-	if err := <-result; err != nil {
+	if err := spawn(cmd, s.uid); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	exited := make(chan struct{})
@@ -86,6 +82,17 @@ func (s *server) spawn() error {
 	}()
 	s.cmd, s.exited = cmd, exited
 	return nil
+}
+
+// Spawn starts a command in a process group of its own. It is killed when this process dies.
+func Spawn(cmd *exec.Cmd) error { return spawn(cmd, 0) }
+
+func spawn(cmd *exec.Cmd, uid uint32) error {
+	cmd.SysProcAttr = childAttributes(uid)
+	spawner.Do(func() { go runSpawns() })
+	result := make(chan error)
+	spawns <- func() { result <- cmd.Start() }
+	return <-result
 }
 
 // A child's parent-death signal fires when the thread that made it ends, so all are made by one thread that never does.
