@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -20,9 +21,12 @@ func (c *Client) Durability(ctx context.Context) (Durability, error) {
 	if !ok {
 		return durability(ctx, c.rdb)
 	}
+	var mu sync.Mutex // the masters are asked side by side
 	var all Durability
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		d, err := durability(ctx, node)
+		mu.Lock()
+		defer mu.Unlock()
 		all.Weaknesses, all.Unfit = append(all.Weaknesses, d.Weaknesses...), append(all.Unfit, d.Unfit...)
 		return err
 	})

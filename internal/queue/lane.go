@@ -232,7 +232,8 @@ func (l *lane) answer(b *bucket, rs []reply, err, quorum error) {
 		c.reply, c.err = reply{}, err
 		if err == nil {
 			c.reply = rs[i]
-			if quorum != nil && c.reply.status == replyOK && c.Kind != question {
+			acknowledged := c.reply.status == replyOK || c.reply.status == replyReplay
+			if quorum != nil && acknowledged && c.Kind != question {
 				c.err = unknown(quorum)
 			}
 			l.q.metrics.count(c)
