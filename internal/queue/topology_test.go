@@ -138,7 +138,7 @@ func TestASentinelTellsTheMaster(t *testing.T) {
 		program = "redis-server"
 	}
 	words := strings.Fields(program)
-	cmd := exec.Command(words[0], append(words[1:], file, "--sentinel")...) //nolint:gosec,noctx // a Redis; Spawn ends it
+	cmd := exec.Command(words[0], append(words[1:], file, "--sentinel")...) // a Redis; Spawn ends it
 	if err := enginetest.Spawn(cmd); err != nil {
 		t.Fatal(err)
 	}
