@@ -22,7 +22,7 @@ func (s *sink) resync(ctx context.Context, filling []db.FlushCursor) error {
 			return err
 		}
 		taken[int(c.PartitionID)], from[int(c.PartitionID)] = committed, c.Position
-		s.keep(s.name, int(c.PartitionID), chat.Version(committed.Position))
+		s.keeps.set(s.name, int(c.PartitionID), chat.Version(committed.Position))
 	}
 	if err := s.scan(ctx, from); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -37,43 +36,12 @@ type sinks struct {
 	f       *Flusher
 	indexes Indexes
 	backlog int64 // entries that a partition's stream may hold for a sink that lags; then it is filled from the tables
-	bell    chan struct{}
-
-	mu    sync.Mutex
-	keeps map[string][]chat.Version // by sink and partition: what of the stream is still needed
+	keeps   keeps
 }
 
 // Search adds the search indexes as sinks. It is called before Run.
 func (f *Flusher) Search(indexes Indexes, backlog int64) {
-	f.sinks = &sinks{
-		f: f, indexes: indexes, backlog: max(1, backlog/int64(f.Partitions)), bell: make(chan struct{}, 1), keeps: map[string][]chat.Version{},
-	}
-}
-
-// nothing says that a sink needs nothing of a stream.
-const nothing = chat.Version(math.MaxInt64)
-
-// lowest is the version below which no sink needs the partition's stream; 0 while that is not known.
-func (s *sinks) lowest(p int) chat.Version {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.keeps) == 0 {
-		return 0
-	}
-	low := nothing
-	for _, keep := range s.keeps {
-		low = min(low, keep[p])
-	}
-	return low
-}
-
-func (s *sinks) keep(sink string, p int, v chat.Version) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.keeps[sink] == nil {
-		s.keeps[sink] = make([]chat.Version, s.f.Partitions)
-	}
-	s.keeps[sink][p] = v
+	f.sinks = &sinks{f: f, indexes: indexes, backlog: max(1, backlog/int64(f.Partitions))}
 }
 
 // run starts a loop for every sink there is, and for those that a reindexing adds.
@@ -84,11 +52,9 @@ func (s *sinks) run(ctx context.Context) {
 	tick := time.NewTicker(sinkList)
 	defer tick.Stop()
 	for {
+		s.behind(ctx, s.ensure(ctx))
 		names, err := s.list(ctx)
-		if err != nil && ctx.Err() == nil {
-			s.f.metrics.searchFailures.Inc()
-			s.f.Log.Warn("search is behind: its index can't be asked for", "error", err)
-		}
+		s.behind(ctx, err)
 		for _, name := range names {
 			if running[name] == nil {
 				sub, cancel := context.WithCancel(ctx)
@@ -100,9 +66,6 @@ func (s *sinks) run(ctx context.Context) {
 			if err == nil && !slices.Contains(names, name) {
 				cancel()
 				delete(running, name)
-				s.mu.Lock()
-				delete(s.keeps, name)
-				s.mu.Unlock()
 			}
 		}
 		select {
@@ -116,19 +79,34 @@ func (s *sinks) run(ctx context.Context) {
 	}
 }
 
-// list gives the sinks of the database; the index that is searched is one from the moment that it exists.
-func (s *sinks) list(ctx context.Context) ([]string, error) {
+// behind says that the sinks can't be looked after now.
+func (s *sinks) behind(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		s.f.metrics.searchFailures.Inc()
+		s.f.Log.Warn("search is behind: its index can't be asked for", "error", err)
+	}
+}
+
+// ensure makes the index that is searched a sink from the moment that it exists.
+func (s *sinks) ensure(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, redisTime)
 	defer cancel()
 	current, err := s.indexes.Current(ctx)
 	if err != nil {
-		known, _ := s.f.db.SearchSinks(ctx) // those go on, which watches their backlog
-		return known, err
+		return err
 	}
-	if err := AddSink(ctx, s.f.db, current, s.f.Partitions); err != nil {
-		return nil, err
+	return AddSink(ctx, s.f.db, current, s.f.Partitions)
+}
+
+// list gives the sinks of the database, which go on while the engine is away: they watch their backlog.
+func (s *sinks) list(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	names, err := s.f.db.SearchSinks(ctx)
+	if err == nil {
+		s.keeps.sinks(names, s.f.Partitions)
 	}
-	return s.f.db.SearchSinks(ctx)
+	return names, err
 }
 
 // AddSink makes an index a sink that is to be filled from the tables. One that is there stays as it is.
@@ -217,7 +195,7 @@ func (s *sink) step(ctx context.Context) (more bool, err error) {
 			filling = append(filling, c)
 			continue
 		}
-		s.keep(s.name, i, chat.Version(c.Position))
+		s.keeps.set(s.name, i, chat.Version(c.Position))
 		if c.Position >= committed[i].Position {
 			continue
 		}
@@ -251,7 +229,7 @@ func (s *sink) shed(ctx context.Context, cursors []db.FlushCursor) ([]db.FlushCu
 		if depths[p].Entries <= s.backlog {
 			continue
 		}
-		s.keep(s.name, p, nothing)
+		s.keeps.set(s.name, p, nothing)
 		if c := &cursors[p]; c.State == db.StateFollow && int64(depths[p].Last) > c.Position {
 			if err := s.turn(ctx, *c); err != nil {
 				return nil, err

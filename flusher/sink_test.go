@@ -16,12 +16,18 @@ import (
 // indexes is one local index that can be away.
 type indexes struct {
 	*search.Local
-	away atomic.Bool
+	away atomic.Bool // it can't be written
+	gone atomic.Bool // nor asked for its name
 }
 
 var errAway = errors.New("the index is away")
 
-func (i *indexes) Current(context.Context) (string, error) { return "index", nil }
+func (i *indexes) Current(context.Context) (string, error) {
+	if i.gone.Load() {
+		return "", errAway
+	}
+	return "index", nil
+}
 func (i *indexes) At(string) search.Index                  { return i }
 
 func (i *indexes) Put(ctx context.Context, ms []chat.Message) ([]search.Refusal, error) {
@@ -92,5 +98,23 @@ func TestSearchFollowsTheStreamAndIsFilledWhenItCannot(t *testing.T) {
 		index.away.Store(false)
 		b.until("all is found", func() bool { return b.hits(index, app, c, "plums") == 40 })
 		stop()
+	})
+}
+
+// Search that was never there delays nothing but search.
+func TestWritesAreAcceptedThoughSearchNeverCame(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		const share = 300 // entries of a partition; Redis trims in nodes of a hundred
+		b.queue.MaxEntries, b.config.Retention = share*partitions, 0
+		index := &indexes{}
+		index.gone.Store(true)
+		defer b.startWithSearch(index, 1_000_000)()
+		app := b.app()
+		c := b.chat(app)
+		for range 2 * share {
+			b.post(app, c, "a message")
+			b.drained()
+		}
 	})
 }

@@ -275,7 +275,7 @@ func (w *worker) clean(ctx context.Context, from chat.Version, es []queue.Entry)
 // needed is the version below which neither the sinks nor whoever names v need the stream.
 func (w *worker) needed(v chat.Version) chat.Version {
 	if w.f.sinks != nil {
-		v = min(v, w.f.sinks.lowest(w.p))
+		v = min(v, w.f.sinks.keeps.lowest(w.p))
 	}
 	return v
 }
