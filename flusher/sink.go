@@ -24,8 +24,10 @@ const (
 
 // Indexes are the search indexes that are written: each is a sink of its own, named as the index is.
 type Indexes interface {
-	// Current gives the name of the index that is searched, and makes one when there is none.
+	// Current gives the name of the index that is searched, search.ErrNoIndex when there is none.
 	Current(ctx context.Context) (string, error)
+	// Create makes an empty one where there is none.
+	Create(ctx context.Context) error
 	// At gives the index of that name to write to.
 	At(name string) search.Index
 }
@@ -92,10 +94,30 @@ func (s *sinks) ensure(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, redisTime)
 	defer cancel()
 	current, err := s.indexes.Current(ctx)
+	if errors.Is(err, search.ErrNoIndex) { // never made, or lost: no cursor tells what an empty one holds
+		if err = s.forget(ctx); err == nil {
+			err = s.indexes.Create(ctx)
+		}
+		if err == nil {
+			current, err = s.indexes.Current(ctx)
+		}
+	}
 	if err != nil {
 		return err
 	}
 	return AddSink(ctx, s.f.db, current, s.f.Partitions)
+}
+
+// forget ends every sink.
+func (s *sinks) forget(ctx context.Context) error {
+	names, err := s.f.db.SearchSinks(ctx)
+	for _, name := range names {
+		if err == nil {
+			s.f.Log.Warn("the search index is gone; another one is filled from the database", "sink", name)
+			err = s.f.db.DeleteSink(ctx, name)
+		}
+	}
+	return err
 }
 
 // list gives the sinks of the database, which go on while the engine is away: they watch their backlog.

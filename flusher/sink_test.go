@@ -18,6 +18,7 @@ type indexes struct {
 	*search.Local
 	away atomic.Bool // it can't be written
 	gone atomic.Bool // nor asked for its name
+	lost atomic.Bool // it is to be made anew
 }
 
 var errAway = errors.New("the index is away")
@@ -26,9 +27,27 @@ func (i *indexes) Current(context.Context) (string, error) {
 	if i.gone.Load() {
 		return "", errAway
 	}
+	if i.lost.Load() {
+		return "", search.ErrNoIndex
+	}
 	return "index", nil
 }
-func (i *indexes) At(string) search.Index                  { return i }
+
+func (i *indexes) Create(context.Context) error {
+	i.lost.Store(false)
+	return nil
+}
+
+func openIndex(t *testing.T) *indexes {
+	t.Helper()
+	local, err := search.OpenLocal(filepath.Join(t.TempDir(), "index"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = local.Close() })
+	return &indexes{Local: local}
+}
+func (i *indexes) At(string) search.Index { return i }
 
 func (i *indexes) Put(ctx context.Context, ms []chat.Message) ([]search.Refusal, error) {
 	if i.away.Load() {
@@ -59,12 +78,7 @@ func (b *bundle) hits(i *indexes, app string, c int64, text string) int {
 func TestSearchFollowsTheStreamAndIsFilledWhenItCannot(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, b *bundle) {
-		local, err := search.OpenLocal(filepath.Join(t.TempDir(), "index"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = local.Close() })
-		index := &indexes{Local: local}
+		index := openIndex(t)
 		app := b.app()
 		c := b.chat(app)
 		b.post(app, c, "apples before")
@@ -116,5 +130,23 @@ func TestWritesAreAcceptedThoughSearchNeverCame(t *testing.T) {
 			b.post(app, c, "a message")
 			b.drained()
 		}
+	})
+}
+
+// An engine may lose its index and get an empty one, of the same name.
+func TestAnIndexThatWasLostIsFilledAnew(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		index := openIndex(t)
+		app := b.app()
+		c := b.chat(app)
+		b.post(app, c, "apples")
+		stop := b.startWithSearch(index, 1_000_000)
+		b.until("the message is found", func() bool { return b.hits(index, app, c, "apples") == 1 })
+		stop()
+		empty := openIndex(t)
+		empty.lost.Store(true)
+		defer b.startWithSearch(empty, 1_000_000)()
+		b.until("it is found again", func() bool { return b.hits(empty, app, c, "apples") == 1 })
 	})
 }

@@ -77,13 +77,8 @@ func (en *engines) close() {
 // elasticIndexes are the sinks of the flusher on Elasticsearch.
 type elasticIndexes struct{ *search.Elastic }
 
-// Current implements flusher.Indexes.
-func (i elasticIndexes) Current(ctx context.Context) (string, error) {
-	if err := i.Ensure(ctx); err != nil {
-		return "", err
-	}
-	return i.Elastic.Current(ctx)
-}
+// Create implements flusher.Indexes.
+func (i elasticIndexes) Create(ctx context.Context) error { return i.Ensure(ctx) }
 
 // At implements flusher.Indexes.
 func (i elasticIndexes) At(name string) search.Index { return i.Elastic.At(name) }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gofrs/flock"
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,7 +69,7 @@ func local(ctx context.Context, e env) error {
 		Stored: func(ctx context.Context, p int, v chat.Version) error { return f.Stored(ctx, p, v) },
 	}, client, ledger)
 	f = flusher.New(flusherConfig(e, reg), d, q, ledger)
-	f.Search(localIndexes{index}, e.SearchBacklogMax)
+	f.Search(&localIndexes{index: index}, e.SearchBacklogMax)
 
 	health := api.NewHealth(localReadiness{d, index})
 	closeOps, err := operations(ctx, e, reg, health)
@@ -100,14 +101,35 @@ func flusherConfig(e env, reg prometheus.Registerer) flusher.Config {
 	}
 }
 
-// localIndexes is the one index of local mode.
-type localIndexes struct{ index *search.Local }
+// localIndexes is the one index of local mode. An empty one may have been made anew, after its folder was removed.
+type localIndexes struct {
+	index *search.Local
+	ready atomic.Bool
+}
 
 // Current implements flusher.Indexes.
-func (localIndexes) Current(context.Context) (string, error) { return "local", nil }
+func (i *localIndexes) Current(context.Context) (string, error) {
+	if !i.ready.Load() {
+		empty, err := i.index.Empty()
+		if err != nil {
+			return "", err
+		}
+		if empty {
+			return "", search.ErrNoIndex
+		}
+		i.ready.Store(true)
+	}
+	return "local", nil
+}
+
+// Create implements flusher.Indexes.
+func (i *localIndexes) Create(context.Context) error {
+	i.ready.Store(true)
+	return nil
+}
 
 // At implements flusher.Indexes.
-func (i localIndexes) At(string) search.Index { return unclosed{i.index} }
+func (i *localIndexes) At(string) search.Index { return unclosed{i.index} }
 
 // unclosed is an index that belongs to somebody else.
 type unclosed struct{ search.Index }

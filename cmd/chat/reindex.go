@@ -30,7 +30,7 @@ func reindex(ctx context.Context, e env) error {
 	if err := d.CheckPartitions(ctx, e.Partitions); err != nil {
 		return err
 	}
-	old, err := elasticIndexes{index}.Current(ctx)
+	old, err := index.Current(ctx) // the flusher makes the first one
 	if err != nil {
 		return err
 	}

@@ -75,6 +75,22 @@ func (l *Local) Ready(context.Context) error {
 	return nil
 }
 
+// Empty says whether nothing was ever put.
+func (l *Local) Empty() (bool, error) {
+	l.open.RLock()
+	defer l.open.RUnlock()
+	if l.closed {
+		return false, errClosed
+	}
+	s, err := l.snapshot()
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = s.Close() }()
+	n, err := s.DocCount()
+	return n == 0, err
+}
+
 // Put implements Index. It refuses nothing.
 func (l *Local) Put(ctx context.Context, messages []chat.Message) ([]Refusal, error) {
 	l.open.RLock()
