@@ -1,9 +1,11 @@
 package flusher
 
 import (
+	"context"
 	"math"
 	"sync"
 
+	"chat-system/db"
 	"chat-system/internal/chat"
 )
 
@@ -51,4 +53,52 @@ func (k *keeps) lowest(p int) chat.Version {
 		low = min(low, of[p])
 	}
 	return low
+}
+
+// shed gives up following where a stream grew too long for a sink that lags, past the backlog while the engine is away
+// and in any case before the queue is full: the sink is filled from the tables instead.
+func (s *sink) shed(ctx context.Context, cursors []db.FlushCursor) ([]db.FlushCursor, error) {
+	all := make([]int, len(cursors))
+	for p := range all {
+		all[p] = p
+	}
+	depths, err := s.f.queue.Depths(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	bound := s.bound()
+	if s.failed {
+		bound = min(bound, s.backlog)
+	}
+	spared := min(s.f.Retention, patience).Milliseconds()
+	for p := range cursors {
+		c, d := &cursors[p], depths[p]
+		recent := min(d.Last, chat.VersionAt(d.Last.Millis()-spared)) // it is not what makes the stream long
+		if c.State != db.StateFollow || d.Entries <= bound || chat.Version(c.Position) >= recent {
+			continue
+		}
+		s.keeps.set(s.name, p, nothing)
+		if err := s.turn(ctx, *c); err != nil {
+			return nil, err
+		}
+		c.State = db.StateResync
+	}
+	return cursors, nil
+}
+
+// bound is how long a stream may grow for the sinks: from there on the flusher trims it as far as it can.
+func (s *sink) bound() int64 { return s.f.queue.Share() / 2 }
+
+// yield lets go of streams that would fill the queue before the scan is done. It comes again then, for what was written
+// since.
+func (s *sink) yield(ctx context.Context, partitions []int) error {
+	ctx, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	depths, err := s.f.queue.Depths(ctx, partitions)
+	for i, d := range depths {
+		if d.Entries > s.bound() {
+			s.keeps.set(s.name, partitions[i], nothing)
+		}
+	}
+	return err
 }

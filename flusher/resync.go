@@ -2,6 +2,8 @@ package flusher
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"chat-system/db"
 	"chat-system/internal/chat"
@@ -43,21 +45,25 @@ func (s *sink) resync(ctx context.Context, filling []db.FlushCursor) error {
 // scan puts every row whose version lies above what its partition's sink has.
 func (s *sink) scan(ctx context.Context, from map[int]int64) error {
 	var last db.Message
+	partitions := slices.Collect(maps.Keys(from))
 	for {
+		if err := s.yield(ctx, partitions); err != nil {
+			return err
+		}
 		rows, err := s.page(ctx, last)
 		if err != nil {
 			return err
 		}
 		var messages []chat.Message
-		var partitions []int32
+		var of []int32
 		for _, r := range rows {
 			p := queue.Partition(chat.Scope{Application: r.ApplicationID, Chat: r.ChatNumber}, s.f.Partitions)
 			if above, ok := from[p]; ok && r.Version > above {
 				messages = append(messages, rowMessage(r))
-				partitions = append(partitions, int32(p)) //nolint:gosec // ≤ 1024
+				of = append(of, int32(p)) //nolint:gosec // ≤ 1024
 			}
 		}
-		if err := s.fill(ctx, messages, partitions); err != nil {
+		if err := s.fill(ctx, messages, of); err != nil {
 			return err
 		}
 		if len(rows) < sinkPage {

@@ -19,6 +19,7 @@ const (
 	sinkList  = 5 * time.Second // how often new indexes are looked for
 	sinkPage  = 1000            // rows of one page of a resync
 	putTime   = time.Minute
+	patience  = 10 * time.Second // for a sink that lags while a stream is too long
 	tablePage = 500
 )
 
@@ -156,9 +157,11 @@ func AddSink(ctx context.Context, d *db.DB, name string, partitions int) error {
 // sink follows into one index.
 type sink struct {
 	*sinks
-	name  string
-	index search.Index
-	log   *slog.Logger
+	name   string
+	index  search.Index
+	log    *slog.Logger
+	failed bool // the last step
+	first  int  // partition of the next step
 }
 
 func newSink(s *sinks, name string) *sink {
@@ -177,6 +180,7 @@ func (s *sink) run(ctx context.Context) {
 		}
 		next := sinkTick
 		more, err := s.step(ctx)
+		s.failed = err != nil
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.f.metrics.searchFailures.Inc()
@@ -193,8 +197,8 @@ func (s *sink) run(ctx context.Context) {
 }
 
 // step brings the index up to what the database has committed, as far as one bulk request goes.
-func (s *sink) step(ctx context.Context) (more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, putTime)
+func (s *sink) step(run context.Context) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(run, putTime)
 	defer cancel()
 	cursors, err := s.f.db.Cursors(ctx, s.name)
 	if err != nil {
@@ -212,7 +216,10 @@ func (s *sink) step(ctx context.Context) (more bool, err error) {
 	}
 	var moves []move
 	var filling []db.FlushCursor
-	for i, c := range cursors {
+	size := 0
+	for n := range cursors { // in turn: where one step does not take all, the next one begins with the rest
+		i := (s.first + n) % len(cursors)
+		c := cursors[i]
 		if c.State == db.StateResync {
 			filling = append(filling, c)
 			continue
@@ -221,10 +228,15 @@ func (s *sink) step(ctx context.Context) (more bool, err error) {
 		if c.Position >= committed[i].Position {
 			continue
 		}
+		if size >= maxBytes {
+			s.first, more = i, true
+			break
+		}
 		m, err := s.read(ctx, c, committed[i])
 		if err != nil {
 			return false, err
 		}
+		size += m.size
 		more = more || m.full
 		moves = append(moves, m)
 	}
@@ -232,34 +244,9 @@ func (s *sink) step(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if len(filling) > 0 {
-		return true, s.resync(context.WithoutCancel(ctx), filling)
+		return true, s.resync(run, filling) // which takes longer than one request
 	}
 	return more, nil
-}
-
-// shed gives up following where a stream grew past the backlog: its sink is filled from the tables instead.
-func (s *sink) shed(ctx context.Context, cursors []db.FlushCursor) ([]db.FlushCursor, error) {
-	all := make([]int, len(cursors))
-	for p := range all {
-		all[p] = p
-	}
-	depths, err := s.f.queue.Depths(ctx, all)
-	if err != nil {
-		return nil, err
-	}
-	for p := range cursors {
-		if depths[p].Entries <= s.backlog {
-			continue
-		}
-		s.keeps.set(s.name, p, nothing)
-		if c := &cursors[p]; c.State == db.StateFollow && int64(depths[p].Last) > c.Position {
-			if err := s.turn(ctx, *c); err != nil {
-				return nil, err
-			}
-			c.State = db.StateResync
-		}
-	}
-	return cursors, nil
 }
 
 // turn makes a sink that follows one that is filled from the tables, unless somebody else moved it.
@@ -279,6 +266,7 @@ func (s *sink) turn(ctx context.Context, c db.FlushCursor) error {
 type move struct {
 	from, to db.FlushCursor
 	messages []chat.Message
+	size     int  // of what was read
 	full     bool // there is more to read
 }
 
@@ -310,6 +298,7 @@ func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, e
 			break
 		}
 		m.to.Position, m.to.PositionGen = int64(e.Version), e.Generation
+		m.size += e.Size()
 		if (e.Kind != queue.MessageCreated && e.Kind != queue.MessageEdited) || refused[e.Version] {
 			continue
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -16,9 +18,10 @@ import (
 // indexes is one local index that can be away.
 type indexes struct {
 	*search.Local
-	away atomic.Bool // it can't be written
-	gone atomic.Bool // nor asked for its name
-	lost atomic.Bool // it is to be made anew
+	away atomic.Bool             // it can't be written
+	gone atomic.Bool             // nor asked for its name
+	lost atomic.Bool             // it is to be made anew
+	put  func(ms []chat.Message) // where set, is called first
 }
 
 var errAway = errors.New("the index is away")
@@ -50,6 +53,9 @@ func openIndex(t *testing.T) *indexes {
 func (i *indexes) At(string) search.Index { return i }
 
 func (i *indexes) Put(ctx context.Context, ms []chat.Message) ([]search.Refusal, error) {
+	if i.put != nil {
+		i.put(ms)
+	}
 	if i.away.Load() {
 		return nil, errAway
 	}
@@ -91,6 +97,7 @@ func TestSearchFollowsTheStreamAndIsFilledWhenItCannot(t *testing.T) {
 		stop()
 
 		// away for longer than the stream is kept for it
+		b.config.Retention = 0
 		index.away.Store(true)
 		stop = b.startWithSearch(index, 4)
 		for range 40 {
@@ -148,5 +155,88 @@ func TestAnIndexThatWasLostIsFilledAnew(t *testing.T) {
 		empty.lost.Store(true)
 		defer b.startWithSearch(empty, 1_000_000)()
 		b.until("it is found again", func() bool { return b.hits(empty, app, c, "apples") == 1 })
+	})
+}
+
+// SIGTERM does not wait until an index is filled.
+func TestAStopEndsTheFillingOfAnIndex(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		app := b.app()
+		c := b.chat(app)
+		for range 1100 { // more than a page
+			b.post(app, c, "apples")
+		}
+		b.flush()
+		index := openIndex(t)
+		puts := 0
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		index.put = func([]chat.Message) {
+			puts++
+			stop()
+		}
+		f := flusher.New(b.config, b.db, b.queue, b.ledger())
+		f.Search(index, 1_000_000)
+		f.Run(ctx)
+		if puts != 1 {
+			t.Fatalf("%d pages were put", puts)
+		}
+		index.put = nil
+		defer b.startWithSearch(index, 1_000_000)()
+		b.until("all is found", func() bool {
+			cursors, err := b.db.Cursors(t.Context(), "index")
+			return err == nil && !slices.ContainsFunc(cursors, func(c db.FlushCursor) bool { return c.State != db.StateFollow })
+		})
+	})
+}
+
+// However large the bodies, a step gets done: else it is repeated for ever.
+func TestAStepOfSearchIsBounded(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		index := openIndex(t)
+		app := b.app()
+		row, err := b.db.ApplicationByToken(t.Context(), app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chats := map[int]int64{} // one in each partition
+		for len(chats) < partitions {
+			c := b.chat(app)
+			chats[b.queue.Partition(chat.Scope{Application: row.ID, Chat: c})] = c
+		}
+		for _, c := range chats {
+			b.post(app, c, "plums")
+		}
+		stop := b.startWithSearch(index, 1_000_000)
+		for _, c := range chats {
+			b.until("the index follows", func() bool { return b.hits(index, app, c, "plums") == 1 })
+		}
+		stop()
+		body := strings.Repeat("a", 60_000)
+		for range 150 {
+			for _, c := range chats {
+				b.post(app, c, body)
+			}
+		}
+		b.flush()
+		most := 0
+		index.put = func(ms []chat.Message) {
+			size := 0
+			for _, m := range ms {
+				size += len(m.Body)
+			}
+			most = max(most, size)
+		}
+		stop = b.startWithSearch(index, 1_000_000)
+		for _, c := range chats {
+			b.post(app, c, "pears")
+			b.until("the index follows", func() bool { return b.hits(index, app, c, "pears") == 1 })
+		}
+		stop()
+		if most == 0 || most > 2*150*len(body) {
+			t.Errorf("%d bytes at once", most)
+		}
 	})
 }
