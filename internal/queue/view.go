@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -52,7 +53,7 @@ func (q *Queue) readViews(batch []*view) {
 	for _, v := range batch {
 		p := q.Partition(v.scope)
 		if floors[p] == nil {
-			floors[p] = pipe.HMGet(ctx, openKey(p), "floor", "gen")
+			floors[p] = pipe.HMGet(ctx, openKey(p), "floor", "floor_gen")
 		}
 		v.floor = floors[p]
 		v.last = pipe.HMGet(ctx, seqKey(p, v.scope), "n", "gen")
@@ -76,7 +77,7 @@ func (q *Queue) readViews(batch []*view) {
 func (v *view) decode() (View, error) {
 	out := View{Pending: make([]*Pending, len(v.numbers))}
 	floorID, _ := v.floor.Val()[0].(string)
-	gen, _ := v.floor.Val()[1].(string)
+	floorGen, _ := v.floor.Val()[1].(string)
 	var floor chat.Version
 	if floorID != "" {
 		var err error
@@ -84,10 +85,15 @@ func (v *view) decode() (View, error) {
 			return out, fmt.Errorf("%w: floor", errReply)
 		}
 	}
-	if n, _ := v.last.Val()[0].(string); n != "" && v.last.Val()[1] == gen {
-		w := words{rest: n}
-		if out.Last = w.number(); w.bad {
+	if n, _ := v.last.Val()[0].(string); n != "" {
+		gen, _ := v.last.Val()[1].(string)
+		w := words{rest: n + " " + gen + " " + cmp.Or(floorGen, "0")}
+		last, given, valid := w.number(), w.number(), w.number()
+		if w.bad {
 			return out, fmt.Errorf("%w: counter", errReply)
+		}
+		if given >= valid { // else it was given before what is void
+			out.Last = last
 		}
 	}
 	if v.pending == nil {
