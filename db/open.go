@@ -96,6 +96,7 @@ func connect(dsn *mysql.Config, size int, onConnect func()) (*sql.DB, error) {
 	pool.SetMaxOpenConns(max(1, size))
 	pool.SetMaxIdleConns(max(1, size))
 	pool.SetConnMaxIdleTime(4 * time.Second) // below every wait_timeout that is used here
+	pool.SetConnMaxLifetime(time.Minute)     // one to a primary that was demoted, and is up, would be used for ever
 	return pool, nil
 }
 
