@@ -34,7 +34,7 @@ type exchange struct {
 }
 
 func (s *Server) exchange(e *endpoint, h *fasthttp.RequestCtx, start time.Time) *exchange {
-	x := &exchange{server: s, endpoint: e, http: h, start: start, id: requestID(&h.Request.Header)}
+	x := &exchange{server: s, endpoint: e, http: h, start: start, id: requestID(h.Request.Header.PeekCanonical(keyRequestID))}
 	x.Context, x.deadline = context.Background(), x.start.Add(s.config.RequestTimeout)
 	header := &h.Response.Header
 	header.SetCanonical(keyRequestID, []byte(x.id))
@@ -51,9 +51,9 @@ func (s *Server) exchange(e *endpoint, h *fasthttp.RequestCtx, start time.Time) 
 }
 
 // requestID takes over the client's, when it is 1 to 128 printable characters, or makes one.
-func requestID(h *fasthttp.RequestHeader) string {
-	if id := h.PeekCanonical(keyRequestID); len(id) > 0 && len(id) <= 128 && printable(id) {
-		return string(id)
+func requestID(sent []byte) string {
+	if len(sent) > 0 && len(sent) <= 128 && printable(sent) {
+		return string(sent)
 	}
 	var b [16]byte
 	binary.NativeEndian.PutUint64(b[:8], rand.Uint64()) //nolint:gosec // it is no secret

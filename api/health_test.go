@@ -89,7 +89,7 @@ func serveOps(t *testing.T, health *api.Health, debug bool) http.HandlerFunc {
 		}
 	})
 	return func(w http.ResponseWriter, r *http.Request) {
-		response, body := ask(t, r.Method, "http://"+ln.Addr().String()+r.URL.Path, "")
+		response, body := ask(t, r.Method, "http://"+ln.Addr().String()+r.URL.Path, "", "X-Request-Id", "the-id")
 		maps.Copy(w.Header(), response.Header)
 		w.WriteHeader(response.StatusCode)
 		_, _ = io.WriteString(w, body)
@@ -106,8 +106,18 @@ func TestOps(t *testing.T) {
 			if w.Code != want || (want == 404) != (w.Header().Get("Content-Type") == "application/problem+json") {
 				t.Errorf("debug %v: %s: %d %s", debug, path, w.Code, w.Body)
 			}
+			if w.Header().Get("X-Request-Id") != "the-id" {
+				t.Errorf("%s: X-Request-Id: %q", path, w.Header().Get("X-Request-Id"))
+			}
 			if path == "/metrics" && !strings.Contains(w.Body.String(), "chat_x 1") {
 				t.Errorf("/metrics: %s", w.Body)
+			}
+		}
+		for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
+			w := httptest.NewRecorder()
+			handler(w, httptest.NewRequest(http.MethodPost, path, nil))
+			if w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" || !strings.Contains(w.Body.String(), "/docs#method-not-allowed") {
+				t.Errorf("POST %s: %d %v %s", path, w.Code, w.Header(), w.Body)
 			}
 		}
 	}

@@ -64,7 +64,7 @@ var errCrowded = &problem{kind: kindUnavailable, detail: "Too many connections a
 // turnAway answers a connection that is one too many, whatever it was going to ask.
 func (l *listener) turnAway(c *conn) {
 	var r fasthttp.Response
-	id := requestID(&fasthttp.RequestHeader{})
+	id := requestID(nil)
 	r.Header.SetCanonical(keyRequestID, []byte(id))
 	r.Header.SetCanonical(keyNosniff, valueNosniff)
 	r.Header.SetCanonical(keyCacheControl, valueNoStore)

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // Ops serves the port that is for operators alone: /metrics, /healthz, /readyz and, for debugging, pprof.
@@ -17,16 +15,22 @@ type Ops struct{ server http.Server }
 // NewOps makes the server; debug adds /debug/pprof/.
 func NewOps(metrics http.Handler, health *Health, debug bool) *Ops {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, string(jsonType), []byte(alive)) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+	get := func(path string, handler http.Handler) {
+		mux.Handle("GET "+path, handler)
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			fail(w, &problem{kind: kindMethod, detail: "See Allow for the methods of this path.", allow: "GET, HEAD"})
+		})
+	}
+	get("/metrics", metrics)
+	get("/healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, string(jsonType), []byte(alive)) }))
+	get("/readyz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		body, p := health.report()
 		if p != nil {
 			fail(w, p)
 			return
 		}
 		answer(w, 200, string(jsonType), body)
-	})
+	}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fail(w, errNoSuch) })
 	write := 30 * time.Second
 	if debug {
@@ -38,7 +42,7 @@ func NewOps(metrics http.Handler, health *Health, debug bool) *Ops {
 		write = 5 * time.Minute // a profile takes as long as it is told
 	}
 	return &Ops{http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: write,
+		Handler: identified(mux), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: write,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeaders,
 	}}
 }
@@ -54,6 +58,14 @@ func (o *Ops) Serve(ln net.Listener) error {
 // Close answers what has begun and stops.
 func (o *Ops) Close(ctx context.Context) error { return o.server.Shutdown(ctx) }
 
+// identified gives every answer the request's id.
+func identified(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(string(keyRequestID), requestID([]byte(r.Header.Get(string(keyRequestID)))))
+		next.ServeHTTP(w, r)
+	})
+}
+
 func answer(w http.ResponseWriter, status int, contentType string, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
@@ -64,10 +76,11 @@ func answer(w http.ResponseWriter, status int, contentType string, body []byte) 
 }
 
 func fail(w http.ResponseWriter, p *problem) {
-	id := requestID(&fasthttp.RequestHeader{})
-	w.Header().Set(string(keyRequestID), id)
+	if p.allow != "" {
+		w.Header().Set("Allow", p.allow)
+	}
 	if p.retry > 0 {
 		w.Header().Set("Retry-After", decimal(p.retry))
 	}
-	answer(w, p.status, problemType, p.render(id))
+	answer(w, p.status, problemType, p.render(w.Header().Get(string(keyRequestID))))
 }

@@ -16,13 +16,13 @@ import (
 const (
 	maxBody    = 512 << 10 // bytes of a request's body
 	maxHeaders = 16 << 10  // bytes of its header fields
-	// maxHead is room for the header fields and the request line together.
-	maxHead = maxHeaders + 4<<10
+	maxLine    = 4 << 10   // bytes of the request line
+	maxHead    = maxLine + maxHeaders + len("\r\n")
 )
 
 var (
 	errNotHTTP = &problem{kind: kindMalformed, detail: "This is no HTTP request that can be understood in one way alone."}
-	errHeaders = &problem{kind: kindHeaders, detail: "The header fields may have 16 KiB together."}
+	errHeaders = &problem{kind: kindHeaders, detail: "The header fields may have 16 KiB together, the request line 4 KiB."}
 	errBody    = &problem{kind: kindTooLarge, detail: "The body may have 512 KiB."}
 	errSlow    = &problem{kind: kindTimeout, detail: "The request did not arrive in time."}
 	errMethod  = &problem{kind: kindUnknownMethod, detail: "This server knows no such method."}
@@ -35,7 +35,10 @@ func (s *Server) serve(h *fasthttp.RequestCtx) {
 		return
 	}
 	uri := h.URI()
-	if path := uri.PathOriginal(); bytes.IndexByte(path, '%') >= 0 {
+	switch path := uri.PathOriginal(); {
+	case bytes.HasSuffix(path, []byte("//")):
+		uri.SetPathBytes(path[:1]) // Fiber takes away every slash at the end; this leads nowhere
+	case bytes.IndexByte(path, '%') >= 0:
 		uri.SetPathBytes(plainPath(path))
 	}
 	s.handler(h)
@@ -75,10 +78,10 @@ func questionable(h *fasthttp.RequestHeader) *problem {
 		return errNotHTTP
 	}
 	raw := h.RawHeaders()
-	if len(raw) > maxHeaders {
+	if len(raw) > maxHeaders+len("\r\n") { // with the empty line
 		return errHeaders
 	}
-	if ambiguous(raw) {
+	if ambiguous(raw) || bytes.IndexByte(h.RequestURI(), '#') >= 0 {
 		return errNotHTTP
 	}
 	switch string(h.Method()) {
@@ -94,13 +97,16 @@ var (
 	contentLength    = []byte("content-length:")
 )
 
-// ambiguous tells of two ways to find the body's end, or of one that nobody speaks any more.
+// ambiguous tells of two ways to find the body's end, of one that nobody speaks any more, and of fields that go on in the
+// next line, which RFC 9112, 5.2, wants refused: not every proxy in front reads them alike.
 func ambiguous(raw []byte) bool {
 	length, coding := false, false
 	for len(raw) > 0 {
 		var line []byte
 		line, raw, _ = bytes.Cut(raw, []byte{'\n'})
 		switch {
+		case len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
+			return true
 		case len(line) < len(contentLength):
 		case line[0]|0x20 == 'c' && bytes.EqualFold(line[:len(contentLength)], contentLength):
 			length = true

@@ -180,7 +180,7 @@ func unavailable(err error) error {
 func unknown(err error) error {
 	return &chat.Error{
 		Code: chat.OutcomeUnknown, Err: err,
-		Message: "Whether the write was accepted is not known; ask for it by sending it again with an Idempotency-Key.",
+		Message: "Whether the write was accepted is not known. Sent again with the Idempotency-Key that it had, it is never done twice.",
 	}
 }
 

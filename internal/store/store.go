@@ -60,7 +60,7 @@ func (s *Store) lasts(ctx context.Context, scopes []chat.Scope) ([]int64, error)
 }
 
 func unreadable(err error) error {
-	return &chat.Error{Code: chat.Unavailable, Message: "The store can't be read now.", Err: err}
+	return &chat.Error{Code: chat.Unavailable, Message: "The store can't be read now; nothing was done.", Err: err}
 }
 
 func missing(err error) bool { return errors.Is(err, sql.ErrNoRows) }
