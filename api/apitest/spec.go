@@ -2,9 +2,13 @@ package apitest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/pb33f/libopenapi"
@@ -12,6 +16,7 @@ import (
 	"github.com/pb33f/libopenapi-validator/config"
 	"github.com/pb33f/libopenapi-validator/errors"
 	"github.com/pb33f/libopenapi-validator/paths"
+	"github.com/pb33f/libopenapi-validator/responses"
 	"github.com/pb33f/libopenapi-validator/schema_validation"
 	"github.com/pb33f/libopenapi/datamodel/high/base"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
@@ -49,8 +54,18 @@ var theSpec = sync.OnceValue(func() *spec {
 	}
 })
 
-// check gives what is wrong with an answer and, when it was accepted, with its request. Methods and paths that the
-// document does not have must be answered with a problem, and with no body where HTTP has none.
+// ordinary are the header fields of an answer that the document need not name.
+var ordinary = map[string]bool{
+	"Content-Type": true, "Content-Length": true, "Date": true, "Connection": true, "Cache-Control": true,
+	"X-Content-Type-Options": true, "Content-Security-Policy": true, "Referrer-Policy": true,
+}
+
+// elsewhere are the kinds of problem that answer what the document has no operation for.
+var elsewhere = map[string]int{"not-found": 404, "method-not-allowed": 405, "too-many-requests": 429, "headers-too-large": 431, "unknown-method": 501}
+
+// check gives what is wrong with an answer and, when it was accepted, with its request: statuses, header fields, bodies and
+// kinds of problem must be those that the document has for the operation, and no others. HEAD is answered as GET, without
+// the body. Methods and paths that the document does not have are answered with a problem, OPTIONS with Allow.
 func (s *spec) check(request *http.Request, response *http.Response, body []byte) (faults []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,23 +77,55 @@ func (s *spec) check(request *http.Request, response *http.Response, body []byte
 			}
 		}
 	}
-	if response.Header.Get("X-Request-Id") == "" {
-		faults = append(faults, "the answer has no X-Request-Id")
+	head := request.Method == http.MethodHead
+	request = request.Clone(request.Context())
+	if head {
+		request.Method = http.MethodGet
 	}
-	if request.Method == http.MethodHead {
-		if len(body) > 0 {
-			faults = append(faults, "an answer to HEAD has a body")
+	if response.StatusCode < 400 { // other spellings of a path are the path
+		request.URL.Path, request.URL.RawPath = strings.TrimSuffix(request.URL.Path, "/"), ""
+	}
+	if (head || request.Method == http.MethodOptions && response.StatusCode == http.StatusNoContent) && len(body) > 0 {
+		faults = append(faults, "an answer has a body that must have none")
+	}
+	item, errs, template := paths.FindPath(request, s.model, nil)
+	var says *v3.Response
+	if len(errs) == 0 && response.StatusCode != http.StatusMethodNotAllowed {
+		answers := item.GetOperations().GetOrZero(strings.ToLower(request.Method)).Responses
+		says = answers.Codes.GetOrZero(strconv.Itoa(response.StatusCode))
+		if says == nil && response.StatusCode != http.StatusNotFound { // that is a path that only looks like one
+			says = answers.Default
 		}
+	}
+	known := says != nil
+	if !known {
+		says = s.model.Components.Responses.GetOrZero("Problem")
+	}
+	declared := maps.Clone(ordinary)
+	for name := range says.Headers.KeysFromOldest() {
+		declared[http.CanonicalHeaderKey(name)] = true
+	}
+	for name := range response.Header {
+		if !declared[name] {
+			faults = append(faults, "openapi.yaml has no header field "+name+" there")
+		}
+	}
+	_, wrong := responses.ValidateResponseHeaders(request, response, says.Headers, template, strconv.Itoa(response.StatusCode), config.WithFormatAssertions())
+	add("answer", wrong)
+	if head {
 		return faults
 	}
-	if _, errs, _ := paths.FindPath(request, s.model, nil); len(errs) > 0 || response.StatusCode == http.StatusMethodNotAllowed {
-		if response.StatusCode >= 400 {
-			_, errs := s.schemas.ValidateSchemaBytes(s.problem, body)
-			add("problem", errs)
-		}
+	if response.StatusCode >= 400 {
+		_, errs := s.schemas.ValidateSchemaBytes(s.problem, body)
+		add("problem", errs)
+		faults = append(faults, s.kind(says, known, response, body)...)
+	} else if !known && response.StatusCode != http.StatusNoContent {
+		faults = append(faults, fmt.Sprintf("openapi.yaml has no answer %d there", response.StatusCode))
+	}
+	if !known {
 		return faults
 	}
-	_, errs := s.validator.ValidateHttpResponse(request, response)
+	_, errs = s.validator.ValidateHttpResponse(request, response)
 	add("answer", errs)
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	if response.StatusCode < 400 {
@@ -86,4 +133,28 @@ func (s *spec) check(request *http.Request, response *http.Response, body []byte
 		add("request", errs)
 	}
 	return faults
+}
+
+// kind tells when a problem is none of those that the document has as examples of this answer.
+func (s *spec) kind(says *v3.Response, known bool, response *http.Response, body []byte) []string {
+	var p problem
+	if err := json.Unmarshal(body, &p); err != nil {
+		return []string{err.Error()}
+	}
+	slug := strings.TrimPrefix(p.Type, "/docs#")
+	status := elsewhere[slug]
+	if known {
+		status = 0
+		if media := says.Content.GetOrZero("application/problem+json"); media != nil && media.Examples.GetOrZero(slug) != nil {
+			var example problem
+			if err := media.Examples.GetOrZero(slug).Value.Decode(&example); err != nil {
+				return []string{err.Error()}
+			}
+			status = example.Status
+		}
+	}
+	if status != p.Status || status != response.StatusCode || response.Header.Get("Content-Type") != "application/problem+json" {
+		return []string{fmt.Sprintf("openapi.yaml has no %d %s (%d, %s) there", p.Status, slug, response.StatusCode, response.Header.Get("Content-Type"))}
+	}
+	return nil
 }
