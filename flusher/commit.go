@@ -15,7 +15,7 @@ import (
 // commit stores the entries in one transaction. Its first statement moves the cursor from where the entries follow on;
 // where that moves nothing, somebody else was here and nothing is done.
 func (f *Flusher) commit(ctx context.Context, p int, cur queue.Cursor, es []queue.Entry) error {
-	failpoint.Hit("flush.begin")
+	failpoint.Hit(f.queue, "flush.begin")
 	b := &batch{f: f, p: p}
 	err := f.db.WithTx(ctx, func(q *db.Queries) error {
 		*b = batch{f: f, p: p, q: q}
@@ -30,11 +30,11 @@ func (f *Flusher) commit(ctx context.Context, p int, cur queue.Cursor, es []queu
 		if moved == 0 {
 			return errMoved
 		}
-		failpoint.Hit("flush.moved")
+		failpoint.Hit(f.queue, "flush.moved")
 		if err := b.store(ctx, es); err != nil {
 			return err
 		}
-		failpoint.Hit("flush.commit")
+		failpoint.Hit(f.queue, "flush.commit")
 		return nil
 	})
 	if err != nil {
@@ -84,24 +84,29 @@ func (b *batch) store(ctx context.Context, es []queue.Entry) error {
 	if err := b.insertChats(ctx, chats); err != nil {
 		return err
 	}
-	failpoint.Hit("flush.chats")
+	b.step("flush.chats")
 	if err := b.insertMessages(ctx, messages); err != nil {
 		return err
 	}
-	failpoint.Hit("flush.messages")
+	b.step("flush.messages")
 	for i := range edits {
 		if err := b.edit(ctx, edits[i]); err != nil {
 			return err
 		}
 	}
+	b.step("flush.edits")
 	if err := b.raiseCounts(ctx, chats, messages); err != nil {
 		return err
 	}
+	b.step("flush.counts")
 	if err := b.keys(ctx, es); err != nil {
 		return err
 	}
+	b.step("flush.keys")
 	return b.deadLetters(ctx)
 }
+
+func (b *batch) step(name string) { failpoint.Hit(b.f.queue, name) }
 
 // raiseCounts adds what was created to the counts above it, dead letters too: a count counts numbers.
 func (b *batch) raiseCounts(ctx context.Context, chats, messages []*queue.Entry) error {
@@ -116,6 +121,7 @@ func (b *batch) raiseCounts(ctx context.Context, chats, messages []*queue.Entry)
 			}
 		}
 	}
+	b.step("flush.raised")
 	for _, group := range deltas(chats) {
 		for _, s := range group.scopes {
 			if err := b.q.AddChatsCount(ctx, db.AddChatsCountParams{Delta: group.by, ID: s.Application}); err != nil {
@@ -166,6 +172,7 @@ func (b *batch) keys(ctx context.Context, es []queue.Entry) error {
 		return err
 	}
 	for _, r := range known {
+		b.step("flush.known")
 		n, err := b.q.RenewIdempotencyKey(ctx, db.RenewIdempotencyKeyParams{
 			PayloadHash: r.PayloadHash, Answer: r.Answer, CreatedAt: r.CreatedAt,
 			ApplicationID: r.ApplicationID, KeyHash: r.KeyHash, Before: r.CreatedAt.Add(-keyLife),

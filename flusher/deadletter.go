@@ -12,6 +12,7 @@ import (
 
 	"chat-system/db"
 	"chat-system/internal/chat"
+	"chat-system/internal/failpoint"
 	"chat-system/internal/queue"
 )
 
@@ -86,6 +87,7 @@ func (d DeadLetters) Discard(ctx context.Context, ids []LetterID) error {
 			if err != nil {
 				return err
 			}
+			failpoint.Hit(d.DB, "letter.discard")
 			if err := moveLetter(ctx, q, l, StateDiscarded, l.Reason); err != nil {
 				return err
 			}
@@ -130,7 +132,9 @@ func (d DeadLetters) Retry(ctx context.Context, ids []LetterID) ([]Outcome, erro
 			return cmp.Or(cmp.Compare(a.PartitionID, b.PartitionID), cmp.Compare(a.Version, b.Version))
 		})
 		for _, l := range letters {
+			failpoint.Hit(d.DB, "letter.read")
 			err := storeLetter(ctx, q, l)
+			failpoint.Hit(d.DB, "letter.stored")
 			o := Outcome{ID: letterID(l), Stored: err == nil}
 			switch {
 			case err == nil:
@@ -144,12 +148,14 @@ func (d DeadLetters) Retry(ctx context.Context, ids []LetterID) ([]Outcome, erro
 				return err
 			}
 			out = append(out, o)
+			failpoint.Hit(d.DB, "letter.moved")
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	failpoint.Hit(d.DB, "letter.committed")
 	return out, d.index(ctx, stored)
 }
 
@@ -215,11 +221,13 @@ func (d DeadLetters) index(ctx context.Context, letters []db.DeadLetter) error {
 		if err != nil {
 			return err
 		}
+		failpoint.Hit(d.DB, "letter.row")
 		for _, name := range names {
 			refusals, err := d.Indexes.At(name).Put(ctx, []chat.Message{rowMessage(row)})
 			if err == nil && len(refusals) == 0 {
 				continue
 			}
+			failpoint.Hit(d.DB, "letter.unindexed")
 			if err := d.rewind(ctx, name, l); err != nil {
 				return err
 			}
@@ -234,6 +242,7 @@ func (d DeadLetters) rewind(ctx context.Context, sink string, l db.DeadLetter) e
 		if err != nil {
 			return err
 		}
+		failpoint.Hit(d.DB, "letter.cursor")
 		n, err := d.DB.AdvanceSink(ctx, db.AdvanceSinkParams{
 			Position: min(c.Position, l.Version-1), State: db.StateResync,
 			PartitionID: l.PartitionID, Sink: sink, OldPosition: c.Position, OldState: c.State,

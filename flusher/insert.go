@@ -31,6 +31,7 @@ func bisect[T any](rows []T, insert func([]T) error, refused func(int, error), a
 
 func (b *batch) refuse(e *queue.Entry, err error) {
 	b.dead = append(b.dead, deadEntry{*e, err.Error(), db.IsDuplicate(err)})
+	b.step("flush.refused")
 }
 
 func (b *batch) insertChats(ctx context.Context, es []*queue.Entry) error {
@@ -47,6 +48,7 @@ func (b *batch) insertChats(ctx context.Context, es []*queue.Entry) error {
 	if err := bisect(rows, insert, func(i int, err error) { b.refuse(es[i], err) }, 0); err != nil {
 		return err
 	}
+	b.step("flush.inserted")
 	// messages may have been stored before their chat
 	for i := 0; i < len(es); {
 		app := es[i].Scope.Application
@@ -71,6 +73,7 @@ func (b *batch) takeCounts(ctx context.Context, app int64, chats []int64) error 
 	for _, c := range stored {
 		counts[c.ChatNumber] += c.Counted
 	}
+	b.step("flush.counted")
 	dead, err := b.q.CountDeadMessagesOfChats(ctx, db.CountDeadMessagesOfChatsParams{ApplicationID: app, ChatNumbers: chats})
 	if err != nil {
 		return err
@@ -78,6 +81,7 @@ func (b *batch) takeCounts(ctx context.Context, app int64, chats []int64) error 
 	for _, c := range dead {
 		counts[c.ChatNumber] += c.Counted
 	}
+	b.step("flush.taken")
 	for number, n := range counts {
 		if _, err := b.q.SetMessagesCount(ctx, db.SetMessagesCountParams{MessagesCount: n, ApplicationID: app, Number: number}); err != nil {
 			return err
@@ -123,6 +127,7 @@ func (b *batch) edit(ctx context.Context, e *queue.Entry) error {
 	case err != nil || changed > 0:
 		return err
 	}
+	b.step("flush.unedited")
 	rows, err := b.q.MessagesByKeys(ctx, []db.MessagesByKeysRow{{ApplicationID: e.Scope.Application, ChatNumber: e.Scope.Chat, Number: e.Number}})
 	if err != nil {
 		return err

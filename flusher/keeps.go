@@ -63,6 +63,7 @@ func (s *sink) shed(ctx context.Context, cursors []db.FlushCursor) ([]db.FlushCu
 		all[p] = p
 	}
 	depths, err := s.f.queue.Depths(ctx, all)
+	s.at("sink.depths")
 	if err != nil {
 		return nil, err
 	}

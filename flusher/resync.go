@@ -25,11 +25,13 @@ func (s *sink) resync(ctx context.Context, filling []db.FlushCursor) error {
 		}
 		taken[int(c.PartitionID)], from[int(c.PartitionID)] = committed, c.Position
 		s.keeps.set(s.name, int(c.PartitionID), chat.Version(committed.Position))
+		s.at("resync.cursor")
 	}
 	if err := s.scan(ctx, from); err != nil {
 		return err
 	}
 	for _, c := range filling {
+		s.at("resync.turn")
 		to := taken[int(c.PartitionID)]
 		_, err := s.f.db.AdvanceSink(ctx, db.AdvanceSinkParams{
 			Position: to.Position, PositionGen: to.PositionGen, State: db.StateFollow,
@@ -54,6 +56,7 @@ func (s *sink) scan(ctx context.Context, from map[int]int64) error {
 		if err != nil {
 			return err
 		}
+		s.at("resync.page")
 		var messages []chat.Message
 		var of []int32
 		for _, r := range rows {
@@ -83,6 +86,7 @@ func (s *sink) fill(ctx context.Context, messages []chat.Message, partitions []i
 	ctx, cancel := context.WithTimeout(ctx, putTime)
 	defer cancel()
 	refusals, err := s.write(ctx, messages)
+	s.at("resync.put")
 	if err != nil || len(refusals) == 0 {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"chat-system/db"
 	"chat-system/internal/chat"
+	"chat-system/internal/failpoint"
 	"chat-system/internal/queue"
 	"chat-system/internal/search"
 )
@@ -106,7 +107,10 @@ func (s *sinks) ensure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return AddSink(ctx, s.f.db, current, s.f.Partitions)
+	s.at("sink.current")
+	err = AddSink(ctx, s.f.db, current, s.f.Partitions)
+	s.at("sink.added")
+	return err
 }
 
 // forget ends every sink.
@@ -132,12 +136,15 @@ func (s *sinks) list(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
+func (s *sinks) at(step string) { failpoint.Hit(s.f.queue, step) }
+
 // AddSink makes an index a sink that is to be filled from the tables. One that is there stays as it is.
 func AddSink(ctx context.Context, d *db.DB, name string, partitions int) error {
 	have, err := d.Cursors(ctx, name)
 	if err != nil {
 		return err
 	}
+	failpoint.Hit(d, "sink.add")
 	there := map[int32]bool{}
 	for _, c := range have {
 		there[c.PartitionID] = true
@@ -204,7 +211,9 @@ func (s *sink) step(run context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	s.at("sink.cursors")
 	committed, err := s.f.db.Cursors(ctx, db.SinkDatabase)
+	s.at("sink.committed")
 	if err != nil {
 		return false, err
 	}
@@ -278,6 +287,7 @@ func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, e
 	if err != nil {
 		return m, err
 	}
+	s.at("sink.read")
 	if !b.Follows {
 		return m, s.turn(ctx, c)
 	}
@@ -285,6 +295,7 @@ func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, e
 	if err != nil {
 		return m, err
 	}
+	s.at("sink.dead")
 	refused := map[chat.Version]bool{}
 	for _, v := range dead {
 		refused[chat.Version(v)] = true
@@ -333,6 +344,7 @@ func (s *sink) put(ctx context.Context, moves []move) error {
 		messages = append(messages, m.messages...)
 	}
 	refusals, err := s.write(ctx, messages)
+	s.at("sink.put")
 	if err != nil {
 		return err
 	}
@@ -349,6 +361,7 @@ func (s *sink) put(ctx context.Context, moves []move) error {
 				return err
 			}
 		}
+		s.at("sink.moved")
 		return s.refuse(ctx, q, messages, partitions, refusals)
 	})
 }

@@ -129,7 +129,7 @@ func (w *worker) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	failpoint.Hit("flush.cursor")
+	failpoint.Hit(w.f.queue, "flush.cursor")
 	w.drop()
 	w.cur = cur
 	if err := w.f.queue.CleanAgain(ctx, w.p, cur.Position.Version); err != nil {
@@ -149,7 +149,7 @@ func (w *worker) read(ctx context.Context) (more bool, err error) {
 		from = w.buffer[n-1].Position()
 	}
 	b, err := w.f.queue.Read(ctx, w.p, from, page)
-	failpoint.Hit("flush.read")
+	failpoint.Hit(w.f.queue, "flush.read")
 	if err != nil {
 		return false, err
 	}
@@ -250,8 +250,9 @@ func (w *worker) flush(ctx context.Context, more bool) error {
 	before := w.cur.Position.Version
 	w.cur.Position = last.Position()
 	w.stored.raise(last.Version)
-	failpoint.Hit("flush.committed")
+	failpoint.Hit(w.f.queue, "flush.committed")
 	err := w.clean(ctx, before, es)
+	failpoint.Hit(w.f.queue, "flush.cleaned")
 	w.buffer = append(w.buffer[:0], w.buffer[len(es):]...)
 	w.size = 0
 	for i := range w.buffer {
@@ -268,6 +269,7 @@ func (w *worker) clean(ctx context.Context, from chat.Version, es []queue.Entry)
 	if err != nil || length <= w.f.queue.Share()/2 {
 		return err
 	}
+	failpoint.Hit(w.f.queue, "clean.trim")
 	_, err = w.f.queue.Clean(ctx, w.p, last, nil, w.needed(last)) // rather a short retention than a full queue
 	return err
 }

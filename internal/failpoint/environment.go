@@ -36,7 +36,7 @@ func arm(one string) error {
 		return fmt.Errorf("it is step=kill@n or step=stop@n")
 	}
 	var hits atomic.Int64
-	Set(step, func() {
+	Set(nil, step, func() {
 		if hits.Add(1)%every == 0 {
 			_ = syscall.Kill(os.Getpid(), signal) // it always may signal itself
 		}

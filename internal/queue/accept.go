@@ -122,9 +122,9 @@ func (q *Queue) attempt(c *call) (reply, error) {
 // storedKey asks the database for the answer of an Idempotency-Key that Redis does not have. What it says holds for the
 // generation in which Redis was asked before; under another one it is asked again.
 func (q *Queue) storedKey(ctx context.Context, c *call, r reply) (Result, bool, error) {
-	failpoint.Hit("accept.ask")
+	failpoint.Hit(q, "accept.ask")
 	payload, number, found, err := q.ledger.StoredKey(ctx, c.Scope.Application, c.Idempotency.Key)
-	failpoint.Hit("accept.asked")
+	failpoint.Hit(q, "accept.asked")
 	switch {
 	case err != nil:
 		return Result{}, false, unavailable(err)
@@ -147,9 +147,9 @@ func (q *Queue) seed(ctx context.Context, c *call, r reply) error {
 		}
 	}
 	_, err, _ := q.seeds.Do(string(appendScope(nil, c.Scope)), func() (any, error) {
-		failpoint.Hit("seed.read")
+		failpoint.Hit(q, "seed.read")
 		n, gen, err := q.ledger.LastNumber(ctx, c.partition, c.Scope, r.number)
-		failpoint.Hit("seed.write")
+		failpoint.Hit(q, "seed.write")
 		if err != nil {
 			return nil, unavailable(err)
 		}
@@ -159,6 +159,7 @@ func (q *Queue) seed(ctx context.Context, c *call, r reply) error {
 		}
 		_, err = q.run(ctx, q.scripts.seed, []string{openKey(c.partition), seqKey(c.partition, c.Scope)},
 			r.gen, r.time, max(n, r.number), seedAge.Microseconds())
+		failpoint.Hit(q, "seed.done")
 		if err != nil {
 			return nil, unavailable(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"chat-system/internal/chat"
+	"chat-system/internal/failpoint"
 )
 
 // Clean takes the entries, which were just committed and follow on the version from, out of pending and trims the stream
@@ -27,12 +28,14 @@ func (q *Queue) Clean(ctx context.Context, p int, from chat.Version, committed [
 			return length, nil
 		}
 		from = to
+		failpoint.Hit(q, "clean.more")
 	}
 }
 
 // CleanAgain takes out of pending what was committed up to a version and not cleaned by whoever committed it.
 func (q *Queue) CleanAgain(ctx context.Context, p int, to chat.Version) error {
 	id, err := q.rdb.HGet(ctx, openKey(p), "cleaned").Result()
+	failpoint.Hit(q, "clean.mark")
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("clean partition %d: %w", p, err)
 	}
@@ -44,6 +47,7 @@ func (q *Queue) CleanAgain(ctx context.Context, p int, to chat.Version) error {
 	}
 	for from < to {
 		es, more, err := q.between(ctx, p, from, to)
+		failpoint.Hit(q, "clean.read")
 		if err != nil {
 			return err
 		}
@@ -55,6 +59,7 @@ func (q *Queue) CleanAgain(ctx context.Context, p int, to chat.Version) error {
 			return err
 		}
 		from = upTo
+		failpoint.Hit(q, "clean.passed")
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (l *lane) send(batch []*call) {
 		}
 		b.add(c)
 	}
-	failpoint.Hit("accept.send")
+	failpoint.Hit(l.q, "accept.send")
 	if l.apart {
 		l.exec(slices.Collect(slices.Chunk(l.touched, 1)), l.q.scripts.accept.sha, "evalsha")
 	} else {
@@ -139,7 +139,7 @@ func (l *lane) exec(groups [][]int, script, how string) {
 		wait = pipe.Do(ctx, "WAIT", l.q.WriteQuorum, writeTimeout.Milliseconds())
 	}
 	_, _ = pipe.Exec(ctx) // every command holds its own error
-	failpoint.Hit("accept.reply")
+	failpoint.Hit(l.q, "accept.reply")
 	var quorum error
 	if wait != nil {
 		if n, err := wait.Int(); err != nil {
@@ -170,6 +170,7 @@ func (l *lane) exec(groups [][]int, script, how string) {
 		}
 	}
 	if len(unloaded) > 0 {
+		failpoint.Hit(l.q, "accept.unloaded")
 		l.exec(unloaded, l.q.scripts.accept.source, "eval")
 	}
 }
@@ -277,6 +278,7 @@ func (q *Queue) run(ctx context.Context, s script, keys []string, args ...any) (
 	}
 	reply, err := send("evalsha", s.sha)
 	if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+		failpoint.Hit(q, "script.unloaded")
 		reply, err = send("eval", s.source)
 	}
 	return reply, err

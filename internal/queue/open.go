@@ -37,6 +37,7 @@ func (q *Queue) openAfter(ctx context.Context, p int, r reply) error {
 // new generation fences every flusher that still holds older entries, then in Redis. It gives the generation to go on
 // with: the database's, which may be somebody else's, or mine where nothing is known yet; then Redis is to be asked again.
 func (q *Queue) Open(ctx context.Context, p int, mine int64, s Stale) (int64, error) {
+	failpoint.Hit(q, "open.cursor")
 	cur, err := q.ledger.Cursor(ctx, p)
 	if err != nil {
 		return 0, err
@@ -49,15 +50,15 @@ func (q *Queue) Open(ctx context.Context, p int, mine int64, s Stale) (int64, er
 		q.metrics.superseded.Inc()
 		return 0, ErrSuperseded
 	}
-	failpoint.Hit("open.bump")
+	failpoint.Hit(q, "open.bump")
 	cur, won, err := q.ledger.NextGeneration(ctx, p, mine, s.Generation, s.Replid)
 	if err != nil || !won {
 		return mine, err
 	}
-	failpoint.Hit("open.script")
+	failpoint.Hit(q, "open.script")
 	raw, err := list(q.run(ctx, q.scripts.open, []string{streamKey(p), openKey(p)}, s.Replid, cur.Generation,
 		cur.Position.Version.ID(), cur.Position.Generation, int64(askFor/time.Second)))
-	failpoint.Hit("open.done")
+	failpoint.Hit(q, "open.done")
 	if err != nil { // never sent again: a lost reply starts over
 		return mine, fmt.Errorf("open partition %d: %w", p, err)
 	}

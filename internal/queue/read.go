@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"chat-system/internal/chat"
+	"chat-system/internal/failpoint"
 )
 
 // Batch is what follows on a position of a stream.
@@ -26,6 +27,7 @@ type Batch struct {
 func (q *Queue) Read(ctx context.Context, p int, from Position, count int) (Batch, error) {
 	b, err := q.read(ctx, p, from, count, "evalsha", q.scripts.read.sha)
 	if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+		failpoint.Hit(q, "read.unloaded")
 		b, err = q.read(ctx, p, from, count, "eval", q.scripts.read.source)
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"chat-system/db"
 	"chat-system/internal/chat"
+	"chat-system/internal/failpoint"
 )
 
 // CreateApplication makes an application with a token of its own, which is the right to all below it.
@@ -27,7 +28,10 @@ func (s *Store) CreateApplication(ctx context.Context, name string, key chat.Ide
 				return err
 			}
 		}
-		return q.InsertApplication(ctx, db.InsertApplicationParams{ID: app.ID, Token: app.Token, Name: name, CreatedAt: now, UpdatedAt: now})
+		failpoint.Hit(s.db, "application.insert")
+		err := q.InsertApplication(ctx, db.InsertApplicationParams{ID: app.ID, Token: app.Token, Name: name, CreatedAt: now, UpdatedAt: now})
+		failpoint.Hit(s.db, "application.commit")
+		return err
 	})
 	if key.Given && db.IsDuplicate(err) {
 		return s.replayApplication(ctx, key)
@@ -40,6 +44,7 @@ func (s *Store) CreateApplication(ctx context.Context, name string, key chat.Ide
 }
 
 func (s *Store) replayApplication(ctx context.Context, key chat.Idempotency) (chat.Application, bool, error) {
+	failpoint.Hit(s.db, "application.doubled")
 	stored, err := s.db.IdempotencyKey(ctx, db.IdempotencyKeyParams{KeyHash: key.Key[:]})
 	if err != nil {
 		return chat.Application{}, false, unwritten(err)
@@ -47,6 +52,7 @@ func (s *Store) replayApplication(ctx context.Context, key chat.Idempotency) (ch
 	if [16]byte(stored.PayloadHash) != key.Payload {
 		return chat.Application{}, false, chat.Errorf(chat.KeyReused, "The Idempotency-Key was used with another payload.")
 	}
+	failpoint.Hit(s.db, "application.replay")
 	row, err := s.db.ApplicationByID(ctx, stored.Answer)
 	if err != nil {
 		return chat.Application{}, false, unwritten(err)
@@ -96,6 +102,7 @@ func (s *Store) withCounts(ctx context.Context, rows []db.Application) ([]chat.A
 	for i, r := range rows {
 		scopes[i].Application = r.ID
 	}
+	failpoint.Hit(s.db, "application.row")
 	lasts, err := s.lasts(ctx, scopes)
 	if err != nil {
 		return nil, err
@@ -120,6 +127,7 @@ func (s *Store) RenameApplication(ctx context.Context, token, name string) (chat
 	if !app.UpdatedAt.After(app.CreatedAt) { // the clock was set back
 		app.UpdatedAt = app.CreatedAt.Add(time.Microsecond)
 	}
+	failpoint.Hit(s.db, "rename.read")
 	if err := s.db.RenameApplication(ctx, db.RenameApplicationParams{Name: name, UpdatedAt: app.UpdatedAt, Token: token}); err != nil {
 		return app, unwritten(err)
 	}

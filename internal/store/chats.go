@@ -5,6 +5,7 @@ import (
 
 	"chat-system/db"
 	"chat-system/internal/chat"
+	"chat-system/internal/failpoint"
 	"chat-system/internal/queue"
 )
 
@@ -44,6 +45,7 @@ func (s *Store) Chats(ctx context.Context, token string, page chat.Page) (l chat
 	if err != nil {
 		return l, err
 	}
+	failpoint.Hit(s.db, "chats.pending")
 	rows, err := s.db.ChatsAfter(ctx, db.ChatsAfterParams{ApplicationID: app, Number: w.from - 1, Limit: int32(page.Limit + 1)}) //nolint:gosec // ≤ 201
 	if err != nil {
 		return l, unreadable(err)
@@ -64,6 +66,7 @@ func (s *Store) Chats(ctx context.Context, token string, page chat.Page) (l chat
 			highest = max(highest, n)
 		}
 	}
+	failpoint.Hit(s.db, "chats.rows")
 	if err := s.refusedChats(ctx, scope, w, found); err != nil {
 		return l, err
 	}
@@ -71,6 +74,7 @@ func (s *Store) Chats(ctx context.Context, token string, page chat.Page) (l chat
 		highest = max(highest, n)
 	}
 	l = list(w, found, highest)
+	failpoint.Hit(s.db, "chats.counts")
 	return l, s.countMessages(ctx, l.Items)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"chat-system/db"
 	"chat-system/internal/chat"
+	"chat-system/internal/failpoint"
 	"chat-system/internal/queue"
 )
 
@@ -46,7 +47,9 @@ func (l Ledger) NextGeneration(ctx context.Context, partition int, gen, seen int
 		if n == 0 {
 			return errLostRace
 		}
+		failpoint.Hit(l.DB, "open.bumped")
 		c, err = cursor(ctx, q, partition)
+		failpoint.Hit(l.DB, "open.commit")
 		return err
 	})
 	if errors.Is(err, errLostRace) {
@@ -67,6 +70,7 @@ func (l Ledger) LastNumber(ctx context.Context, partition int, s chat.Scope, pen
 	if err != nil {
 		return 0, 0, err
 	}
+	failpoint.Hit(l.DB, "seed.chats")
 	last, err := l.DB.LastChat(ctx, s.Application)
 	if err == nil && row.Number > max(last, pending) {
 		err = l.addMissingChats(ctx, partition, row.Gen, s.Application, max(last, pending)+1, row.Number)
@@ -77,11 +81,14 @@ func (l Ledger) LastNumber(ctx context.Context, partition int, s chat.Scope, pen
 // addMissingChats gives rows to chats whose creation was lost with Redis while messages of them, or of later ones, were
 // stored: no gap stays. In another generation than the one in which they were missing, nothing is done.
 func (l Ledger) addMissingChats(ctx context.Context, partition int, gen, app, from, to int64) error {
+	failpoint.Hit(l.DB, "missing.begin")
 	return l.DB.WithTx(ctx, func(q *db.Queries) error {
 		if err := q.LockCursor(ctx, int32(partition)); err != nil { //nolint:gosec // < 1024
 			return err
 		}
+		failpoint.Hit(l.DB, "missing.locked")
 		cur, err := cursor(ctx, q, partition)
+		failpoint.Hit(l.DB, "missing.cursor")
 		if err != nil || cur.Generation != gen {
 			return err
 		}
@@ -94,17 +101,21 @@ func (l Ledger) addMissingChats(ctx context.Context, partition int, gen, app, fr
 			if len(dead) > 0 {
 				continue // it has its place there
 			}
+			failpoint.Hit(l.DB, "missing.dead")
 			count, err := q.RecountMessages(ctx, db.RecountMessagesParams{ApplicationID: app, ChatNumber: n})
 			if err != nil {
 				return err
 			}
+			failpoint.Hit(l.DB, "missing.count")
 			err = q.InsertChat(ctx, db.InsertChatParams{ApplicationID: app, Number: n, MessagesCount: count, CreatedAt: now, UpdatedAt: now})
 			if err == nil {
+				failpoint.Hit(l.DB, "missing.inserted")
 				err = q.AddChatsCount(ctx, db.AddChatsCountParams{Delta: 1, ID: app})
 			}
 			if err != nil && !db.IsDuplicate(err) { // somebody else adds it too
 				return err
 			}
+			failpoint.Hit(l.DB, "missing.added")
 		}
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 
 	"chat-system/db"
 	"chat-system/internal/chat"
+	"chat-system/internal/failpoint"
 	"chat-system/internal/queue"
 )
 
@@ -28,6 +29,7 @@ func (s *Store) EditMessage(ctx context.Context, token string, chatNumber, numbe
 	if err != nil {
 		return m, err
 	}
+	failpoint.Hit(s.db, "edit.read")
 	r, err := s.queue.Accept(ctx, queue.Write{
 		Kind: queue.MessageEdited, Scope: chat.Scope{Application: m.ApplicationID, Chat: chatNumber}, Number: number,
 		CreatedAt: m.CreatedAt, Body: body,
@@ -50,6 +52,7 @@ func (s *Store) Message(ctx context.Context, token string, chatNumber, number in
 	if err != nil {
 		return chat.Message{}, err
 	}
+	failpoint.Hit(s.db, "message.pending")
 	row, err := s.row(ctx, db.MessagesByKeysRow{ApplicationID: app, ChatNumber: chatNumber, Number: number})
 	if err != nil {
 		return chat.Message{}, err
@@ -61,6 +64,7 @@ func (s *Store) Message(ctx context.Context, token string, chatNumber, number in
 	if overlay(&m, scope, number, v.Pending[0]); m.Number != 0 {
 		return m, nil
 	}
+	failpoint.Hit(s.db, "message.row")
 	return s.withoutRow(ctx, scope, number)
 }
 
@@ -124,12 +128,14 @@ func (s *Store) Messages(ctx context.Context, token string, chatNumber int64, pa
 	if err != nil {
 		return l, err
 	}
+	failpoint.Hit(s.db, "messages.chat")
 	scope := chat.Scope{Application: c.ApplicationID, Chat: chatNumber}
 	w := newWindow(page)
 	v, err := s.view(ctx, scope, w.numbers())
 	if err != nil {
 		return l, err
 	}
+	failpoint.Hit(s.db, "messages.pending")
 	rows, err := s.db.MessagesAfter(ctx, db.MessagesAfterParams{
 		ApplicationID: scope.Application, ChatNumber: chatNumber, Number: w.from - 1, Limit: int32(page.Limit + 1), //nolint:gosec // ≤ 201
 	})
@@ -142,6 +148,7 @@ func (s *Store) Messages(ctx context.Context, token string, chatNumber int64, pa
 		found[r.Number] = message(r)
 		highest = max(highest, r.Number)
 	}
+	failpoint.Hit(s.db, "messages.rows")
 	dead, err := s.deadMessages(ctx, scope, w.from, w.to)
 	if err != nil {
 		return l, err
