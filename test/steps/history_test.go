@@ -1,0 +1,379 @@
+//go:build failpoint
+
+package steps
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"chat-system/internal/chat"
+)
+
+// write is what somebody asked for and what became of it.
+type write struct {
+	kind    byte  // c a chat, m a message, e an edit
+	chat    int64 // 0 for a chat
+	number  int64 // 0: not known
+	body    string
+	key     chat.Idempotency
+	version chat.Version // of an edit
+	acked   bool         // else its outcome is not known
+	risk    bool         // Redis was lost while it was not stored: it may be lost, too
+}
+
+func (w *write) String() string {
+	return fmt.Sprintf("%c %d/%d %q acked %t at risk %t", w.kind, w.chat, w.number, w.body, w.acked, w.risk)
+}
+
+// history is everything that was asked for in a scene. Bodies are unique.
+type history struct {
+	mu     sync.Mutex
+	t      *testing.T
+	app    int64
+	token  string
+	bodies int
+	writes []*write
+
+	accepted bool // the stopped pod has the answer to its write and has not told it
+	gone     bool // and Redis was lost since
+}
+
+func (h *history) body(what string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.bodies++
+	return fmt.Sprintf("%s %d", what, h.bodies)
+}
+
+// add takes a write down with the outcome that its client was told.
+func (h *history) add(w write, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var told *chat.Error
+	switch {
+	case err == nil:
+		w.acked = true
+	case !errors.As(err, &told):
+		h.t.Errorf("%v: %v", &w, err)
+		return
+	case told.Code == chat.OutcomeUnknown:
+	case told.Code == chat.Unavailable:
+		return
+	case told.Code == chat.NotFound && h.lostTarget(&w):
+		return
+	default:
+		h.t.Errorf("%v: %v", &w, err)
+		return
+	}
+	if w.acked && w.kind != 'e' {
+		for _, o := range h.writes {
+			same := o.kind == w.kind && o.chat == w.chat && o.acked && !o.risk
+			if same && o.number == w.number && (o.body != w.body || o.key != w.key || !w.key.Given) {
+				h.t.Errorf("number given twice: %v and %v", o, &w)
+			}
+			if same && w.key.Given && o.key == w.key && o.number != w.number {
+				h.t.Errorf("one key, two numbers: %v and %v", o, &w)
+			}
+		}
+	}
+	h.writes = append(h.writes, &w)
+}
+
+// lostTarget says that what a write is about may be lost.
+func (h *history) lostTarget(w *write) bool {
+	for _, o := range h.writes {
+		if o.kind == 'c' && o.number == w.chat && o.risk || w.kind == 'e' && o.kind == 'm' && o.chat == w.chat && o.number == w.number && o.risk {
+			return true
+		}
+	}
+	return false
+}
+
+// row of a table, or the zero row.
+type row struct {
+	body    string
+	version chat.Version
+}
+
+type place struct{ chat, number int64 }
+
+// stored reads the rows of the application's chats and messages; a refused write that waits for its retry counts as one.
+func (h *history) stored(t *testing.T, w *world) (chats map[int64]int64, messages map[place]row) {
+	t.Helper()
+	chats, messages = map[int64]int64{}, map[place]row{}
+	for _, r := range w.rows(t, "SELECT number, messages_count FROM chats WHERE application_id = ?", h.app) {
+		chats[number(t, r[0])] = number(t, r[1])
+	}
+	for _, r := range w.rows(t, "SELECT chat_number, number, version, body FROM messages WHERE application_id = ?", h.app) {
+		messages[place{number(t, r[0]), number(t, r[1])}] = row{r[3], chat.Version(number(t, r[2]))}
+	}
+	return chats, messages
+}
+
+func number(t *testing.T, s string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// lose notes what may be lost now with Redis: what is not stored.
+func (h *history) lose(t *testing.T, w *world) {
+	t.Helper()
+	chats, messages := h.stored(t, w)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gone = h.gone || h.accepted
+	for _, o := range h.writes {
+		r, ok := messages[place{o.chat, o.number}]
+		switch o.kind {
+		case 'c':
+			_, ok = chats[o.number]
+		case 'e':
+			ok = ok && o.version != 0 && r.version >= o.version
+		}
+		o.risk = o.risk || !ok
+	}
+}
+
+// kept gives what was acknowledged and must not be lost, newest edit last.
+func (h *history) kept() []write {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []write
+	for _, w := range h.writes {
+		if w.acked && !w.risk {
+			all = append(all, *w)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b write) int { return int(min(1, max(-1, a.version-b.version))) })
+	return all
+}
+
+// fits says whether a message's content is one of what was asked for, and not older than what must be kept.
+func (h *history) fits(at place, got row) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known := false
+	for _, w := range h.writes {
+		if w.chat != at.chat || w.kind == 'c' {
+			continue
+		}
+		here := w.number == at.number || w.number == 0
+		if here && w.body == got.body {
+			known = true
+			if w.kind == 'e' && w.acked && w.version != got.version {
+				return fmt.Errorf("message %v is %v, and the version of %v is %d", at, got, w, w.version)
+			}
+		}
+		if w.number == at.number && w.acked && !w.risk && (w.version > got.version || w.kind == 'm' && w.body != got.body && !h.edits(at, got.body)) {
+			return fmt.Errorf("message %v is %v, lost is %v", at, got, w)
+		}
+	}
+	if !known {
+		return fmt.Errorf("message %v is %v, which nobody wrote there", at, got)
+	}
+	return nil
+}
+
+func (h *history) edits(at place, body string) bool {
+	return slices.ContainsFunc(h.writes, func(w *write) bool {
+		return w.kind == 'e' && w.chat == at.chat && w.number == at.number && w.body == body
+	})
+}
+
+// checkRows holds the tables against the history once everything is stored.
+func (h *history) checkRows(t *testing.T, w *world) {
+	t.Helper()
+	chats, messages := h.stored(t, w)
+	for _, o := range h.kept() {
+		if _, ok := chats[o.number]; o.kind == 'c' && !ok {
+			t.Errorf("lost: %v", &o)
+		}
+		if _, ok := messages[place{o.chat, o.number}]; o.kind != 'c' && !ok {
+			t.Errorf("lost: %v", &o)
+		}
+	}
+	perChat, once := map[int64]int64{}, map[string]place{}
+	for at, r := range messages {
+		perChat[at.chat]++
+		if other, ok := once[r.body]; ok {
+			t.Errorf("%q is stored twice: %v and %v", r.body, other, at)
+		}
+		once[r.body] = at
+		if err := h.fits(at, r); err != nil {
+			t.Errorf("row: %v", err)
+		}
+		if _, ok := chats[at.chat]; !ok {
+			t.Errorf("message %v has no chat", at)
+		}
+	}
+	for n := range int64(len(chats)) {
+		if _, ok := chats[n+1]; !ok {
+			t.Errorf("of %d chats none has number %d", len(chats), n+1)
+		}
+	}
+	for c, counted := range chats {
+		if counted != perChat[c] {
+			t.Errorf("chat %d counts %d messages and has %d", c, counted, perChat[c])
+		}
+		for n := range perChat[c] {
+			if _, ok := messages[place{c, n + 1}]; !ok {
+				t.Errorf("of %d messages of chat %d none has number %d", perChat[c], c, n+1)
+			}
+		}
+	}
+	if got := w.rows(t, "SELECT chats_count FROM applications WHERE id = ?", h.app); fmt.Sprint(got) != fmt.Sprintf("[[%d]]", len(chats)) {
+		t.Errorf("the application counts %v chats and has %d", got, len(chats))
+	}
+	if dead := w.rows(t, "SELECT kind, chat_number, number, state, reason FROM dead_letters WHERE state <> 'stored'"); len(dead) > 0 {
+		t.Errorf("dead letters: %q", dead)
+	}
+}
+
+// checkRedis looks for what was left behind in Redis.
+func (h *history) checkRedis(t *testing.T, w *world) {
+	t.Helper()
+	keys, err := w.rdb.Keys(t.Context(), "chat:{*}:pending:*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		left, err := w.rdb.HGetAll(t.Context(), k).Result()
+		t.Errorf("pending is left behind: %s %v %v", k, left, err)
+	}
+	for _, r := range w.rows(t, "SELECT partition_id, position FROM flush_cursors WHERE sink = 'mysql'") {
+		at := chat.Version(number(t, r[1]))
+		entries, err := w.rdb.XRange(t.Context(), "chat:{"+r[0]+"}:stream", "-", "+").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			v, err := chat.ParseVersion(e.ID)
+			if err != nil || v.Millis() < at.Millis() || v > at {
+				t.Errorf("partition %s: entry %s is not trimmed, the cursor is at %s: %v", r[0], e.ID, at.ID(), e.Values)
+			}
+		}
+	}
+}
+
+// checkReads holds what a pod answers against what must be kept.
+func (h *history) checkReads(t *testing.T, p *pod) {
+	t.Helper()
+	kept := h.kept()
+	chats := map[int64]int64{} // and the highest number that it must count
+	for _, w := range kept {
+		switch w.kind {
+		case 'c':
+			chats[w.number] = max(chats[w.number], 0)
+		default:
+			chats[w.chat] = max(chats[w.chat], w.number)
+			at := place{w.chat, w.number}
+			m, err := again(t, func() (chat.Message, error) { return p.store.Message(t.Context(), h.token, w.chat, w.number) })
+			if err != nil {
+				t.Errorf("read %v: %v", &w, err)
+			} else if err := h.fits(at, row{m.Body, m.Version}); err != nil {
+				t.Errorf("read: %v", err)
+			}
+		}
+	}
+	listed, err := again(t, func() (chat.List[chat.Chat], error) {
+		return p.store.Chats(t.Context(), h.token, chat.Page{Limit: 200})
+	})
+	if err != nil {
+		t.Errorf("list the chats: %v", err)
+	}
+	counts := map[int64]int64{}
+	for _, c := range listed.Items {
+		counts[c.Number] = c.MessagesCount
+	}
+	for c, n := range chats {
+		if counted, ok := counts[c]; !ok || counted < n {
+			t.Errorf("chat %d is listed %t and counts %d, it has a message %d", c, ok, counted, n)
+		}
+		l, err := again(t, func() (chat.List[chat.Message], error) {
+			return p.store.Messages(t.Context(), h.token, c, chat.Page{Limit: 200})
+		})
+		if err != nil {
+			t.Errorf("list chat %d: %v", c, err)
+		}
+		h.checkList(t, kept, c, l.Items)
+	}
+	app, err := again(t, func() (chat.Application, error) { return p.store.Application(t.Context(), h.token) })
+	if err != nil || app.ChatsCount < int64(len(chats)) {
+		t.Errorf("the application counts %d chats, not %d: %v", app.ChatsCount, len(chats), err)
+	}
+}
+
+func (h *history) checkList(t *testing.T, kept []write, c int64, items []chat.Message) {
+	t.Helper()
+	there := map[int64]bool{}
+	for _, m := range items {
+		there[m.Number] = true
+		if err := h.fits(place{c, m.Number}, row{m.Body, m.Version}); err != nil {
+			t.Errorf("list: %v", err)
+		}
+	}
+	for _, w := range kept {
+		if w.kind != 'c' && w.chat == c && !there[w.number] && w.number <= 200 {
+			t.Errorf("the list lacks %v", &w)
+		}
+	}
+}
+
+// checkKeys sends every stored write that had a key again.
+func (h *history) checkKeys(t *testing.T, w *world, p *pod) {
+	t.Helper()
+	chats, messages := h.stored(t, w)
+	for _, o := range h.kept() {
+		if !o.key.Given {
+			continue
+		}
+		n, replayed, err := p.send(t, h, &o)
+		if err != nil || !replayed || n != o.number {
+			t.Errorf("again with its key: %v: %d, %t, %v", &o, n, replayed, err)
+		}
+	}
+	if chatsNow, messagesNow := h.stored(t, w); len(chatsNow) != len(chats) || len(messagesNow) != len(messages) {
+		t.Errorf("replays made rows")
+	}
+}
+
+// send asks a pod for a write, once more where it may be.
+func (p *pod) send(t *testing.T, h *history, w *write) (n int64, replayed bool, err error) {
+	t.Helper()
+	type answer struct {
+		n        int64
+		replayed bool
+	}
+	a, err := again(t, func() (answer, error) {
+		var a answer
+		var err error
+		if w.kind == 'c' {
+			a.n, a.replayed, err = p.store.CreateChat(t.Context(), h.token, w.key)
+		} else {
+			a.n, a.replayed, err = p.store.CreateMessage(t.Context(), h.token, w.chat, w.body, w.key)
+		}
+		return a, err
+	})
+	return a.n, a.replayed, err
+}
+
+// again repeats a call while the service says that it can't be answered now.
+func again[T any](t *testing.T, call func() (T, error)) (out T, err error) {
+	t.Helper()
+	for range 50 {
+		var told *chat.Error
+		if out, err = call(); !errors.As(err, &told) || told.Code != chat.Unavailable || strings.Contains(err.Error(), "closed") {
+			return out, err
+		}
+	}
+	return out, err
+}
