@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"testing"
 	"time"
 
 	"chat-system/db"
@@ -17,6 +18,7 @@ import (
 type reach struct {
 	partitions int // 0: one
 	search     bool
+	untrimmed  bool                   // a call of XTRIM takes away so much alone
 	prepare    func(s *scene)         // what happened before
 	drive      func(s *scene)         // what the pod does that is to be stopped
 	same       func(s *scene, p *pod) // the same, of whichever pod; where there is no drive, it is that
@@ -40,7 +42,7 @@ var reaches = map[string]reach{
 	"opening of an emptied Redis":              {prepare: all(know, emptied), drive: post},
 	"opening of an older Redis":                {prepare: all(know, olderAtCursor), drive: post},
 	"opening of a Redis behind":                {prepare: all(know, olderBehindCursor), drive: post},
-	"opening by a flusher":                     {prepare: restarted, drive: flush},
+	"opening of a Redis behind by a flusher":   {prepare: olderBehindCursor, drive: flush},
 	"opening of an emptied Redis by a flusher": {prepare: emptied, drive: flush},
 
 	"flush":                 {drive: flush},
@@ -48,7 +50,7 @@ var reaches = map[string]reach{
 	"flush with refusals":   {prepare: poison, drive: flush, after: retry},
 	"flush after another":   {prepare: uncleaned, drive: flush},
 	"flush of a full queue": {prepare: func(s *scene) { s.a.queue.MaxEntries = 2 }, drive: flush},
-	"flush of many":         {prepare: many, drive: flush},
+	"flush of many":         {prepare: many, drive: flush, untrimmed: true},
 	"flush, unloaded":       {prepare: unload, drive: flush},
 
 	"missing chats": {partitions: 4, prepare: missing, drive: func(s *scene) { s.chat(s.a, chat.Idempotency{}) }},
@@ -67,7 +69,7 @@ var reaches = map[string]reach{
 
 	"retry of a letter":   {search: true, prepare: all(follow, letters), same: retryBy, after: retry},
 	"retry, index away":   {search: true, prepare: all(follow, letters, func(s *scene) { s.index.away = true }), same: retryBy, after: retry},
-	"discard of a letter": {prepare: letters, same: discardBy},
+	"discard of a letter": {prepare: letters, same: discardBy, after: discardRest},
 }
 
 func all(fs ...func(*scene)) func(*scene) {
@@ -107,12 +109,12 @@ func storeAll(s *scene) { s.flushAll(s.b) }
 func sendStored(s *scene) {
 	for _, w := range s.h.kept() {
 		if w.kind == 'm' && w.key.Given {
-			n, replayed, err := s.a.send(s.t, s.h, &w)
+			n, replayed, err := s.a.send(s.t, s.h, w)
 			if told := (*chat.Error)(nil); errors.As(err, &told) && (told.Code == chat.OutcomeUnknown || told.Code == chat.Unavailable) {
 				return
 			}
 			if err != nil || !replayed || n != w.number {
-				s.t.Errorf("again with its key: %v: %d, %t, %v", &w, n, replayed, err)
+				s.t.Errorf("again with its key: %v: %d, %t, %v", w, n, replayed, err)
 			}
 			return
 		}
@@ -137,14 +139,14 @@ func expiredKey(s *scene) {
 // poison lets the database refuse a message and the edit of it.
 func poison(s *scene) {
 	s.exec(s.t, "ALTER TABLE messages ADD CONSTRAINT poison CHECK (body NOT LIKE 'poison%')")
-	s.t.Cleanup(func() { s.heal() })
 	n := s.post(s.b, 1, "poison", chat.Idempotency{})
 	s.edit(s.b, 1, n)
 }
 
-func (s *scene) heal() {
-	for _, r := range s.rows(s.t, "SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = DATABASE() AND constraint_name = 'poison'") {
-		s.exec(s.t, "ALTER TABLE messages DROP CONSTRAINT "+r[0])
+func (w *world) heal(t *testing.T) {
+	t.Helper()
+	for _, r := range w.rows(t, "SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = DATABASE() AND constraint_name = 'poison'") {
+		w.exec(t, "ALTER TABLE messages DROP CONSTRAINT "+r[0])
 	}
 }
 
@@ -154,7 +156,7 @@ func letters(s *scene) {
 	s.b.flush()
 	until(s.t, "the queue is drained", s.drained)
 	s.b.stop()
-	s.heal()
+	s.heal(s.t)
 }
 
 func (s *scene) openLetters(p *pod) (ids []flusher.LetterID) {
@@ -175,13 +177,16 @@ func retryBy(s *scene, p *pod) {
 
 // discardBy makes holes of the letters, so that their writes are lost by an operator's word.
 func discardBy(s *scene, p *pod) {
+	s.h.discard()
 	err := flusher.DeadLetters{DB: p.db}.Discard(s.t.Context(), s.openLetters(s.b))
 	s.t.Logf("discard: %v", err)
 }
 
+func discardRest(s *scene) { discardBy(s, s.b) }
+
 // retry stores every dead letter.
 func retry(s *scene) {
-	s.heal()
+	s.heal(s.t)
 	if s.index != nil {
 		s.index.set(func(i *index) { i.away, i.refusing = false, false })
 	}

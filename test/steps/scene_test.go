@@ -35,6 +35,7 @@ type scene struct {
 // play comes to the step, stops, lets the other side act, and checks.
 func play(t *testing.T, w *world, step string, r reach, acts []act) {
 	t.Helper()
+	w.heal(t)
 	w.reset(t)
 	s := &scene{world: w, t: t, h: &history{t: t}}
 	if r.search {
@@ -221,7 +222,7 @@ func (s *scene) finish(r reach) {
 		s.h.checkReads(s.t, s.a)
 	}
 	s.h.checkKeys(s.t, s.world, s.b)
-	s.h.checkRedis(s.t, s.world)
+	s.h.checkRedis(s.t, s.world, s.index == nil && !r.untrimmed)
 }
 
 func (s *scene) newKey() chat.Idempotency {
