@@ -49,7 +49,7 @@ var reaches = map[string]reach{
 	"flush of a known key":  {prepare: expiredKey, drive: flush},
 	"flush with refusals":   {prepare: poison, drive: flush, after: retry},
 	"flush after another":   {prepare: uncleaned, drive: flush},
-	"flush of a full queue": {prepare: func(s *scene) { s.a.queue.MaxEntries = 2 }, drive: flush},
+	"flush of a full queue": {prepare: func(s *scene) { s.a.queue.MaxEntries = 1 }, drive: flush},
 	"flush of many":         {prepare: many, drive: flush, untrimmed: true},
 	"flush, unloaded":       {prepare: unload, drive: flush},
 
@@ -239,10 +239,12 @@ func missing(s *scene) {
 			s.t.Fatal(err)
 		}
 	}
+	s.h.giveUp(2)
 	s.t.Logf("chats are in partition %d, the messages of the second in %d", own, apart)
 }
 
 func readMessage(s *scene, n int64) {
+	kept := s.h.kept()
 	m, err := s.a.store.Message(s.t.Context(), s.h.token, 1, n)
 	told := (*chat.Error)(nil)
 	switch {
@@ -254,7 +256,7 @@ func readMessage(s *scene, n int64) {
 	case err != nil:
 		s.t.Errorf("message %d: %v", n, err)
 	default:
-		if err := s.h.fits(place{1, n}, row{m.Body, m.Version}); err != nil {
+		if err := s.h.fits(place{1, n}, row{m.Body, m.Version}, kept); err != nil {
 			s.t.Errorf("read: %v", err)
 		}
 	}

@@ -234,10 +234,11 @@ func (s *scene) newKey() chat.Idempotency {
 
 func (s *scene) chat(p *pod, key chat.Idempotency) int64 {
 	w := write{kind: 'c', key: key}
+	begun := s.h.begin(w)
 	var err error
 	w.number, _, err = p.send(s.t, s.h, &w)
 	w.risk = p == s.a && s.h.gone
-	s.h.add(w, err)
+	s.h.add(begun, w, err)
 	return w.number
 }
 
@@ -247,22 +248,24 @@ func (s *scene) post(p *pod, c int64, what string, key chat.Idempotency) int64 {
 
 func (s *scene) postBody(p *pod, c int64, body string, key chat.Idempotency) int64 {
 	w := write{kind: 'm', chat: c, body: body, key: key}
+	begun := s.h.begin(w)
 	var err error
 	w.number, _, err = p.send(s.t, s.h, &w)
 	w.risk = p == s.a && s.h.gone
-	s.h.add(w, err)
+	s.h.add(begun, w, err)
 	return w.number
 }
 
 func (s *scene) edit(p *pod, c, n int64) {
 	w := write{kind: 'e', chat: c, number: n, body: s.h.body(fmt.Sprintf("edit of %d", n))}
+	begun := s.h.begin(w)
 	m, err := again(s.t, func() (chat.Message, error) { return p.store.EditMessage(s.t.Context(), s.h.token, c, n, w.body) })
 	w.version = m.Version
 	if err != nil {
 		w.version = 0
 	}
 	w.risk = p == s.a && s.h.gone
-	s.h.add(w, err)
+	s.h.add(begun, w, err)
 }
 
 // resend sends what the stopped pod sends under its key.
