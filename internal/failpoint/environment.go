@@ -5,6 +5,7 @@ package failpoint
 import (
 	"fmt"
 	"os"
+	ossignal "os/signal"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -37,9 +38,14 @@ func arm(one string) error {
 	}
 	var hits atomic.Int64
 	Set(nil, step, func() {
-		if hits.Add(1)%every == 0 {
-			_ = syscall.Kill(os.Getpid(), signal) // it always may signal itself
+		if hits.Add(1)%every != 0 {
+			return
 		}
+		woken := make(chan os.Signal, 1)
+		ossignal.Notify(woken, syscall.SIGCONT)
+		defer ossignal.Stop(woken)
+		_ = syscall.Kill(os.Getpid(), signal) // it always may signal itself
+		<-woken                               // the signal may reach another thread first: this one goes no step further
 	})
 	return nil
 }
