@@ -9,13 +9,14 @@ import (
 	"testing"
 )
 
+// program is built with failpoints, so that a test can name the step at which a process is killed or stops.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "chat-test-")
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, "chat")
-	out, err := exec.Command("go", "build", "-o", path, "chat-system/cmd/chat").CombinedOutput()
+	out, err := exec.Command("go", "build", "-tags", "failpoint", "-o", path, "chat-system/cmd/chat").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build: %w: %s", err, out)
 	}

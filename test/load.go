@@ -1,66 +1,64 @@
 package test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 )
 
-// load is writers that post and edit messages until they are stopped. Each write of a message carries a key and is sent
-// again, to any pod, until it is acknowledged; after each acknowledgement it is read back from some pod.
+// load is writers that make chats, post messages and edit them until they are stopped. Each post carries a key and is
+// sent again, to any pod, until it is acknowledged; after each acknowledgement it is read back from some pod.
 type load struct {
-	t     *testing.T
-	addrs []string
+	*client
+	loadOptions
 	token string
-	http  http.Client
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
 	acked atomic.Int64
-	lossy bool // a fault may take what was acknowledged and not stored yet: its number is given again then
 
 	mu       sync.Mutex
 	messages map[int64]map[int64]*written // by chat and number
+	kept     []storedMessage              // what was found stored, when a loss may take all else
 }
 
 // written is what a message must hold: the body that was acknowledged last.
-type written struct {
-	body string
+type written struct{ body string }
+
+type loadOptions struct {
+	chats, writers int
+	lossy          bool // a fault may take what was acknowledged and not stored yet: its number is given again then
+	posts          bool // nothing is edited or read back: while the database is away posts alone are answered
+	padding        int  // by which bodies are longer
 }
 
-func (s *service) load(chats, writers int) *load { return s.newLoad(chats, writers, false) }
-
-func (s *service) newLoad(chats, writers int, lossy bool) *load {
+func (s *service) load(chats, writers int) *load {
 	s.t.Helper()
-	l := &load{t: s.t, lossy: lossy, addrs: s.addrs(), messages: map[int64]map[int64]*written{}}
-	l.http.Transport = &http.Transport{MaxIdleConnsPerHost: writers}
-	l.http.Timeout = 10 * time.Second
+	return s.newLoad(loadOptions{chats: chats, writers: writers})
+}
+
+func (s *service) newLoad(o loadOptions) *load {
+	s.t.Helper()
+	l := &load{client: newClient(s.t, s.addrs(), o.writers), loadOptions: o, messages: map[int64]map[int64]*written{}}
 	var app struct{ Token string }
 	l.insist("POST", "/applications", "the application", map[string]string{"name": "load"}, &app)
 	l.token = app.Token
-	for i := range chats {
-		var c struct {
-			Number int64 `json:"chat_number"`
+	for i := range o.chats {
+		if n := l.newChat(fmt.Sprintf("chat %d", i)); n != int64(i+1) {
+			s.t.Fatalf("chat %d has number %d", i+1, n)
 		}
-		l.insist("POST", "/applications/"+l.token+"/chats", fmt.Sprintf("chat %d", i), struct{}{}, &c)
-		l.messages[c.Number] = map[int64]*written{}
-	}
-	if len(l.messages) != chats || l.messages[int64(chats)] == nil {
-		s.t.Fatalf("chats are not numbered 1 to %d", chats)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
-	for w := range writers {
-		l.wg.Go(func() { l.write(ctx, w, int64(w%chats+1)) })
+	for w := range o.writers {
+		l.wg.Go(func() { l.write(ctx, w, int64(w%o.chats+1)) })
 	}
-	s.t.Cleanup(func() { l.end() })
+	s.t.Cleanup(l.end)
 	return l
 }
 
@@ -78,24 +76,26 @@ func (l *load) more(n int64) {
 }
 
 func (l *load) write(ctx context.Context, w int, chat int64) {
-	base := fmt.Sprintf("/applications/%s/chats/%d/messages", l.token, chat)
-	for i := 0; ctx.Err() == nil && !l.t.Failed(); i++ {
-		body := fmt.Sprintf("writer %d, message %d", w, i)
-		var m struct {
-			Number int64 `json:"message_number"`
+	for i := 1; ctx.Err() == nil && !l.t.Failed(); i++ {
+		body := fmt.Sprintf("writer %d, message %d", w, i) + strings.Repeat(".", l.padding)
+		n := l.post(chat, body)
+		if n > 0 && !l.posts && !l.lossy && i%4 == 0 {
+			l.edit(chat, n, body+", edited")
 		}
-		l.insist("POST", base, body, map[string]string{"body": body}, &m)
-		l.mu.Lock()
-		if l.messages[chat][m.Number] != nil && !l.lossy {
-			l.t.Errorf("chat %d: number %d was given twice: for %q and %q", chat, m.Number, l.messages[chat][m.Number].body, body)
+		if n > 0 && !l.posts && !l.lossy && i%8 == 0 {
+			l.edit(chat, n, body+", edited twice")
 		}
-		l.messages[chat][m.Number] = &written{body: body}
-		l.mu.Unlock()
-		l.acked.Add(1)
-		if i%4 == 3 {
-			l.edit(base, chat, m.Number, body+", edited")
+		if n > 0 && !l.posts {
+			l.readBack(chat, n)
 		}
-		l.readBack(base, chat, m.Number)
+		if i%40 == 0 {
+			next := l.newChat(fmt.Sprintf("writer %d, chat %d", w, i))
+			if !l.lossy && next > 0 {
+				if n := l.post(next, fmt.Sprintf("writer %d opens chat %d", w, next)); n != 1 {
+					l.t.Errorf("the first message of the new chat %d has number %d", next, n)
+				}
+			}
+		}
 		pause := time.NewTimer(2 * time.Millisecond) // some hundreds of writes a second are plenty
 		select {
 		case <-pause.C:
@@ -104,86 +104,110 @@ func (l *load) write(ctx context.Context, w int, chat int64) {
 	}
 }
 
-// edit has no key: an edit sent again is the same edit.
-func (l *load) edit(base string, chat, number int64, body string) {
-	if l.lossy {
-		return // the message may be gone
+func (l *load) path(chat int64) string {
+	return fmt.Sprintf("/applications/%s/chats/%d/messages", l.token, chat)
+}
+
+// newChat gives the number of a new chat, 0 where it failed and the test with it.
+func (l *load) newChat(key string) int64 {
+	var c struct {
+		Number int64 `json:"chat_number"`
 	}
+	l.insist("POST", "/applications/"+l.token+"/chats", key, struct{}{}, &c)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case c.Number == 0 || (l.lossy && l.messages[c.Number] != nil):
+	case l.messages[c.Number] != nil:
+		l.t.Errorf("chat %d was given twice", c.Number)
+	default:
+		l.messages[c.Number] = map[int64]*written{}
+	}
+	l.acked.Add(1)
+	return c.Number
+}
+
+// post gives the number of a new message, whose body is its key, 0 where it failed and the test with it.
+func (l *load) post(chat int64, body string) int64 {
+	var m struct {
+		Number int64 `json:"message_number"`
+	}
+	l.insist("POST", l.path(chat), body[:min(len(body), 255)], map[string]string{"body": body}, &m)
+	if m.Number > 0 {
+		l.posted(chat, m.Number, body)
+	}
+	return m.Number
+}
+
+func (l *load) posted(chat, number int64, body string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if was := l.messages[chat][number]; was != nil && !l.lossy {
+		l.t.Errorf("chat %d: number %d was given twice: for %q and %q", chat, number, was.body, body)
+	}
+	l.messages[chat][number] = &written{body: body}
+	l.acked.Add(1)
+}
+
+// edit has no key: an edit sent again is the same edit.
+func (l *load) edit(chat, number int64, body string) {
 	var m struct{ Body string }
-	l.insist("PUT", fmt.Sprintf("%s/%d", base, number), "", map[string]string{"body": body}, &m)
+	l.insist("PUT", fmt.Sprintf("%s/%d", l.path(chat), number), "", map[string]string{"body": body}, &m)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.messages[chat][number].body = body
 	l.acked.Add(1)
 }
 
-// readBack reads what was acknowledged, on some pod. It may fail to answer while things are killed, never answer wrong.
-func (l *load) readBack(base string, chat, number int64) {
-	status, answer, err := l.send("GET", fmt.Sprintf("%s/%d", base, number), "", nil)
-	if err != nil || status == http.StatusServiceUnavailable {
-		return
-	}
-	var m struct{ Body string }
-	if status == http.StatusOK {
-		err = json.Unmarshal(answer, &m)
-	}
+// readBack reads what was acknowledged, on some pod: alone, in a list and in the count. It may fail to answer while
+// things are killed, never answer wrong. Where a fault may take a write, it reads one that is known to be stored.
+func (l *load) readBack(chat, number int64) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	want := l.messages[chat][number].body
 	if l.lossy {
-		return
-	}
-	if want := l.messages[chat][number].body; status != http.StatusOK || err != nil || m.Body != want {
-		l.t.Errorf("chat %d, message %d reads %d %s after %q was acknowledged", chat, number, status, answer, want)
-	}
-}
-
-// insist sends a request until it is acknowledged.
-func (l *load) insist(method, path, key string, body, answer any) {
-	deadline := time.Now().Add(90 * time.Second)
-	for {
-		status, got, err := l.send(method, path, key, body)
-		switch {
-		case err == nil && status < 300:
-			if err := json.Unmarshal(got, answer); err != nil {
-				l.t.Errorf("%s %s: %v: %s", method, path, err, got)
-			}
-			return
-		case err == nil && status != http.StatusServiceUnavailable && status != http.StatusConflict:
-			l.t.Errorf("%s %s: %d %s", method, path, status, got)
-			return
-		case time.Now().After(deadline):
-			l.t.Errorf("%s %s is not acknowledged within 90 s: %d %v", method, path, status, err)
+		if len(l.kept) == 0 {
+			l.mu.Unlock()
 			return
 		}
-		<-time.After(20 * time.Millisecond)
+		k := l.kept[rand.IntN(len(l.kept))]
+		chat, number, want = k.chat, k.number, k.body
+	}
+	l.mu.Unlock()
+	var m struct{ Body string }
+	if l.read(fmt.Sprintf("%s/%d", l.path(chat), number), &m) && m.Body != want {
+		l.t.Errorf("chat %d, message %d reads %q after %q was acknowledged", chat, number, m.Body, want)
+	}
+	if number%4 != 0 {
+		return
+	}
+	var page []struct {
+		Number int64
+		Body   string
+	}
+	if l.read(fmt.Sprintf("%s?limit=1&after=%d", l.path(chat), number-1), &page) &&
+		(len(page) != 1 || page[0].Number != number || page[0].Body != want) {
+		l.t.Errorf("chat %d: in the place of message %d stands %+v after %q was acknowledged", chat, number, page, want)
+	}
+	var c struct {
+		Count int64 `json:"messages_count"`
+	}
+	if l.read(fmt.Sprintf("/applications/%s/chats/%d", l.token, chat), &c) && c.Count < number {
+		l.t.Errorf("chat %d counts %d messages, number %d was acknowledged", chat, c.Count, number)
 	}
 }
 
-func (l *load) send(method, path, key string, body any) (int, []byte, error) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return 0, nil, err
+// read says whether there was an answer; one that is neither the thing nor 503 is a fault.
+func (l *load) read(path string, answer any) bool {
+	status, got, err := l.send("GET", path, "", nil)
+	if err != nil || status == http.StatusServiceUnavailable {
+		return false
 	}
-	addr := l.addrs[rand.IntN(len(l.addrs))]
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+addr+path, bytes.NewReader(text))
-	if err != nil {
-		return 0, nil, err
+	if status == http.StatusOK {
+		err = json.Unmarshal(got, answer)
 	}
-	if body == nil {
-		r.Body, r.ContentLength = nil, 0
-	} else {
-		r.Header.Set("Content-Type", "application/json")
+	if status != http.StatusOK || err != nil {
+		l.t.Errorf("GET %s: %d %s", path, status, got)
+		return false
 	}
-	if key != "" {
-		r.Header.Set("Idempotency-Key", `"`+key+`"`)
-	}
-	res, err := l.http.Do(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	got, err := io.ReadAll(res.Body)
-	return res.StatusCode, got, err
+	return true
 }

@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"chat-system/internal/enginetest"
 )
 
 // process is one run after another of a command of chat, on the same ports.
@@ -24,44 +26,35 @@ type process struct {
 
 	cmd  *exec.Cmd
 	done chan struct{}
-	log  tail
+	log  record
 }
 
 // newProcess prepares a command; start runs it.
 func newProcess(t *testing.T, command string, env ...string) *process {
-	p := &process{t: t, command: command, addr: freeAddr(t), ops: freeAddr(t)}
+	p := &process{t: t, command: command, addr: enginetest.FreeAddr(t), ops: enginetest.FreeAddr(t)}
 	p.env = append(os.Environ(), "RATE_LIMIT_PER_MINUTE=0", "LISTEN_ADDR="+p.addr, "METRICS_ADDR="+p.ops)
 	p.env = append(p.env, env...)
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("the last lines of chat %s:\n%s", command, p.log.String())
+			t.Logf("the last lines of chat %s:\n%s", command, p.log.tail())
 		}
 	})
 	return p
 }
 
-func freeAddr(t *testing.T) string {
-	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
-}
-
-// start runs the command; ready waits for it.
-func (p *process) start() {
+// start runs the command, with more in its environment for this run; ready waits for it.
+func (p *process) start(env ...string) {
 	p.t.Helper()
 	p.cmd = exec.Command(chatProgram(p.t), p.command)
-	p.cmd.Env, p.cmd.Stderr, p.cmd.Stdout = p.env, &p.log, &p.log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
+	p.cmd.Env = append(append([]string(nil), p.env...), env...)
+	p.cmd.Stderr, p.cmd.Stdout = &p.log, &p.log
+	if err := enginetest.Spawn(p.cmd); err != nil {
 		p.t.Fatal(err)
 	}
 	done := make(chan struct{})
 	go func() {
-		_ = p.cmd.Wait() // how it ended is its own affair
+		_ = p.cmd.Wait() // how it ended is in ProcessState
 		close(done)
 	}()
 	p.done = done
@@ -86,18 +79,56 @@ func (p *process) ready() {
 	})
 }
 
-// kill is kill -9.
-func (p *process) kill() { p.signal(syscall.SIGKILL) }
+// kill is kill -9. It ends a process that is stopped, too.
+func (p *process) kill() { p.end(syscall.SIGKILL) }
 
-// term is SIGTERM, and waits until the process is gone.
-func (p *process) term() { p.signal(syscall.SIGTERM) }
+// term is SIGTERM; the process has to end well.
+func (p *process) term() {
+	p.t.Helper()
+	p.end(syscall.SIGTERM)
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		p.t.Errorf("chat %s ended with %d after SIGTERM", p.command, code)
+	}
+}
 
-func (p *process) signal(s syscall.Signal) {
+func (p *process) end(s syscall.Signal) {
 	if p.cmd == nil {
 		return
 	}
 	_ = p.cmd.Process.Signal(s) // it may be gone
 	<-p.done
+}
+
+// signal lets it live.
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// gone waits until the process has ended by itself, as it does at a failpoint that kills.
+func (p *process) gone() {
+	p.t.Helper()
+	until(p.t, "chat "+p.command+" ends", p.ended)
+}
+
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// stopped waits until the process has stopped itself at a failpoint.
+func (p *process) stopped() {
+	p.t.Helper()
+	until(p.t, "chat "+p.command+" stops", func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+		return err == nil && strings.Contains(string(stat), ") T ")
+	})
 }
 
 // until polls a condition.
@@ -113,28 +144,40 @@ func until(t *testing.T, what string, f func() bool) {
 	}
 }
 
-// tail keeps the end of what is written to it.
-type tail struct {
+// record keeps the end of what is written to it.
+type record struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-const tailSize = 16 << 10
+const (
+	recordSize = 1 << 20
+	tailSize   = 8 << 10
+)
 
-func (l *tail) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.buf.Write(b)
-	if over := l.buf.Len() - tailSize; over > 0 {
-		l.buf.Next(over)
+// Write implements io.Writer.
+func (r *record) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.buf.Write(b)
+	if over := r.buf.Len() - recordSize; over > 0 {
+		r.buf.Next(over)
 	}
 	return len(b), nil
 }
 
-func (l *tail) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
+// has counts the lines that hold a text.
+func (r *record) has(text string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return bytes.Count(r.buf.Bytes(), []byte(text))
+}
+
+func (r *record) tail() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.buf.Bytes()
+	return string(b[max(0, len(b)-tailSize):])
 }
 
 // run runs a command to its end and gives what it printed.

@@ -13,7 +13,7 @@ import (
 func TestSearchFindsEverythingInTheEnd(t *testing.T) {
 	t.Parallel()
 	es := enginetest.Elasticsearch(t)
-	s := newServiceWith(t, 1, 2, "ELASTICSEARCH_URL="+es.URL)
+	s := newService(t, 1, 2, "ELASTICSEARCH_URL="+es.URL)
 	l := s.load(3, 6)
 	l.more(between)
 
@@ -52,7 +52,7 @@ var next = regexp.MustCompile(`<([^>]+)>; rel="next"`)
 // search pages through every hit and gives their bodies by number.
 func (l *load) search(chat int64, text string) map[int64]string {
 	found := map[int64]string{}
-	path := fmt.Sprintf("/applications/%s/chats/%d/messages/search?limit=200&q=%s", l.token, chat, text)
+	path := fmt.Sprintf("%s/search?limit=200&q=%s", l.path(chat), text)
 	for {
 		r, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, "http://"+l.addrs[0]+path, nil)
 		if err != nil {

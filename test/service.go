@@ -14,38 +14,51 @@ type service struct {
 	t        *testing.T
 	mysql    *enginetest.MySQLServer
 	redis    *enginetest.RedisServer
+	pool     *sql.DB // of the test itself
 	env      []string
 	pods     []*process
 	flushers []*process
 }
 
 // newService starts engines, migrates, and runs that many pods and flushers.
-func newService(t *testing.T, pods, flushers int) *service {
+func newService(t *testing.T, pods, flushers int, env ...string) *service {
 	t.Helper()
-	return newServiceWith(t, pods, flushers, "ELASTICSEARCH_URL=")
+	return newServiceOn(t, enginetest.MySQL(t), enginetest.Redis(t), pods, flushers, env...)
 }
 
-func newServiceWith(t *testing.T, pods, flushers int, env ...string) *service {
+// newServiceOn runs them on given engines. Batches are small and frequent, so that faults strike inside transactions.
+func newServiceOn(t *testing.T, m *enginetest.MySQLServer, r *enginetest.RedisServer, pods, flushers int, env ...string) *service {
 	t.Helper()
-	s := &service{t: t, mysql: enginetest.MySQL(t), redis: enginetest.Redis(t)}
-	s.env = []string{"DATABASE_URL=" + s.mysql.DSN, "REDIS_URL=" + s.redis.URL, "PARTITIONS=4"}
+	s := &service{t: t, mysql: m, redis: r}
+	s.env = []string{"DATABASE_URL=" + m.DSN, "REDIS_URL=" + r.URL, "ELASTICSEARCH_URL=", "PARTITIONS=4", "FLUSH_MAX_WAIT=10ms"}
 	s.env = append(s.env, env...)
 	if _, err := run(t, s.env, "migrate"); err != nil {
 		t.Fatal(err)
 	}
 	for range pods {
-		s.pods = append(s.pods, newProcess(t, "api", s.env...))
+		s.addPod().start()
 	}
 	for range flushers {
-		s.flushers = append(s.flushers, newProcess(t, "flusher", s.env...))
-	}
-	for _, p := range append(append([]*process(nil), s.pods...), s.flushers...) {
-		p.start()
+		s.addFlusher().start()
 	}
 	for _, p := range s.pods {
 		p.ready()
 	}
 	return s
+}
+
+// addPod prepares one more pod, with more in its environment.
+func (s *service) addPod(env ...string) *process {
+	p := newProcess(s.t, "api", append(append([]string(nil), s.env...), env...)...)
+	s.pods = append(s.pods, p)
+	return p
+}
+
+// addFlusher prepares one more flusher.
+func (s *service) addFlusher(env ...string) *process {
+	p := newProcess(s.t, "flusher", append(append([]string(nil), s.env...), env...)...)
+	s.flushers = append(s.flushers, p)
+	return p
 }
 
 func newLocal(t *testing.T) *service {
@@ -62,15 +75,4 @@ func (s *service) addrs() []string {
 		as = append(as, p.addr)
 	}
 	return as
-}
-
-// database opens the tables for the checks.
-func (s *service) database() *sql.DB {
-	s.t.Helper()
-	pool, err := sql.Open("mysql", s.mysql.DSN)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { _ = pool.Close() })
-	return pool
 }

@@ -10,12 +10,11 @@ func TestADroppedReplyOfRedisNeverDoubles(t *testing.T) {
 	t.Parallel()
 	s := newService(t, 1, 1)
 	w := newWire(t, s.redis.Addr)
-	faulty := newProcess(t, "api", append(s.env, "REDIS_URL=redis://"+w.addr()+"/0")...)
+	faulty := s.addPod("REDIS_URL=redis://" + w.addr() + "/0")
 	faulty.start()
 	faulty.ready()
-	s.pods = append(s.pods, faulty)
 	l := s.load(5, 10)
-	for range 3 * rounds {
+	for range 2 * rounds {
 		l.more(between / 4)
 		w.dropReplies()
 		l.more(between / 4)
@@ -31,13 +30,12 @@ func TestALostReplyIsToldAsUnknown(t *testing.T) {
 	l.more(10)
 	l.end()
 	w := newWire(t, s.redis.Addr)
-	faulty := newProcess(t, "api", append(s.env, "REDIS_URL=redis://"+w.addr()+"/0")...)
+	faulty := s.addPod("REDIS_URL=redis://" + w.addr() + "/0")
 	faulty.start()
 	faulty.ready()
 	l.addrs = []string{faulty.addr}
-	path := "/applications/" + l.token + "/chats/1/messages"
 	w.dropReplies()
-	status, answer, err := l.send(http.MethodPost, path, "once", map[string]string{"body": "once"})
+	status, answer, err := l.send(http.MethodPost, l.path(1), "once", map[string]string{"body": "once"})
 	if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(string(answer), "Idempotency-Key") {
 		t.Fatalf("%d %s %v", status, answer, err)
 	}
@@ -45,7 +43,7 @@ func TestALostReplyIsToldAsUnknown(t *testing.T) {
 	var m struct {
 		Number int64 `json:"message_number"`
 	}
-	l.insist(http.MethodPost, path, "once", map[string]string{"body": "once"}, &m)
-	l.messages[1][m.Number] = &written{body: "once"}
+	l.insist(http.MethodPost, l.path(1), "once", map[string]string{"body": "once"}, &m)
+	l.posted(1, m.Number, "once")
 	l.check(s)
 }

@@ -1,0 +1,140 @@
+package test
+
+import (
+	"syscall"
+	"testing"
+)
+
+// The only flusher is killed at each step of its protocol; the next one goes on alone from there.
+func TestAFlusherIsKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
+	s := newService(t, 1, 0)
+	f := s.addFlusher()
+	l := s.load(5, 10)
+	for range 2 {
+		for _, kill := range []string{
+			"flush.cursor=kill@3", "flush.read=kill@9", "flush.begin=kill@9", "flush.moved=kill@9", "flush.chats=kill@9",
+			"flush.messages=kill@9", "flush.commit=kill@9", "flush.committed=kill@9",
+		} {
+			f.start("FAILPOINT=" + kill)
+			f.gone()
+			l.more(between / 3)
+		}
+	}
+	f.start()
+	l.check(s)
+}
+
+// A pod is killed with writes on their way to Redis, and with writes that Redis has accepted and nobody has answered.
+func TestAPodIsKilledAtEveryStepOfAccepting(t *testing.T) {
+	t.Parallel()
+	s := newService(t, 1, 1)
+	pod := s.addPod()
+	l := s.load(5, 10)
+	l.addrs = s.addrs()
+	for range rounds / 2 {
+		for _, step := range []string{"accept.send", "accept.reply"} {
+			pod.start("FAILPOINT=" + step + "=kill@40")
+			pod.gone()
+			l.more(between)
+		}
+	}
+	pod.start()
+	l.check(s)
+	if n := l.replayed.Load(); n < rounds/2 {
+		t.Errorf("of the writes whose answers were killed %d were replayed", n)
+	}
+}
+
+// After each restart of Redis every partition is opened and every counter seeded again; whoever begins it is killed on
+// the way, and the others finish it.
+func TestWhoeverOpensAPartitionIsKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
+	s := newService(t, 1, 1)
+	pod, f := s.addPod(), s.addFlusher()
+	l := s.load(5, 10)
+	l.addrs = s.addrs()
+	for range 2 {
+		for _, step := range []string{"open.bump", "open.script", "open.done", "seed.read", "seed.write"} {
+			pod.start("FAILPOINT=" + step + "=kill@1")
+			f.start("FAILPOINT=" + step + "=kill@1")
+			pod.ready()
+			for !pod.ended() && !f.ended() && !t.Failed() {
+				s.redis.Kill()
+				s.redis.Start()
+				l.more(between)
+			}
+			pod.kill()
+			f.kill()
+		}
+	}
+	l.check(s)
+}
+
+// A flusher that is stopped inside its transaction holds the cursor's lock until the database gives its connection up.
+// Its successor goes on; woken, it stores nothing twice.
+func TestAFlusherStopsInItsTransactionAndWakesBehindItsSuccessor(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"flush.moved", "flush.commit", "flush.committed"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t, 1, 0)
+			f := s.addFlusher()
+			l := s.load(5, 10)
+			f.start("FAILPOINT=" + step + "=stop@20")
+			successor := s.addFlusher()
+			for range 3 {
+				f.stopped()
+				if successor.cmd == nil {
+					successor.start()
+				}
+				s.storesAll(l)
+				f.signal(syscall.SIGCONT)
+				l.more(between)
+			}
+			f.kill() // it may have stopped once more
+			l.check(s)
+			if n := f.log.has("flush failed"); n < 3 && step != "flush.committed" {
+				t.Errorf("of 3 transactions that were stopped %d failed", n)
+			}
+		})
+	}
+}
+
+// storesAll waits until everything is stored that is acknowledged when it is called.
+func (s *service) storesAll(l *load) {
+	s.t.Helper()
+	l.mu.Lock()
+	given := map[int64]int{}
+	for chat, messages := range l.messages {
+		given[chat] = len(messages)
+	}
+	l.mu.Unlock()
+	until(s.t, "what was acknowledged is stored", func() bool {
+		have := map[int64]int{}
+		for _, m := range s.stored() {
+			have[m.chat]++
+		}
+		for chat, n := range given {
+			if have[chat] < n {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// The same at random moments.
+func TestAFlusherIsPausedAndWoken(t *testing.T) {
+	t.Parallel()
+	s := newService(t, 1, 2)
+	l := s.load(5, 10)
+	for i := range 2 * rounds {
+		f := s.flushers[i%2]
+		l.more(between / 4)
+		f.signal(syscall.SIGSTOP)
+		l.more(between)
+		f.signal(syscall.SIGCONT)
+	}
+	l.check(s)
+}
