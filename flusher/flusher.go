@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,6 +50,7 @@ type Flusher struct {
 	writers chan struct{}
 	workers []*worker
 	metrics *metrics
+	crowded atomic.Bool // Redis has little memory left
 }
 
 // New makes a Flusher of all partitions.
@@ -81,12 +83,16 @@ func (f *Flusher) watch(ctx context.Context) {
 	for p := range all {
 		all[p] = p
 	}
-	tick := time.NewTicker(max(f.MaxWait/4, 5*time.Millisecond))
+	tick, memory := time.NewTicker(max(f.MaxWait/4, 5*time.Millisecond)), time.NewTicker(time.Second)
 	defer tick.Stop()
+	defer memory.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-memory.C:
+			f.lookAtMemory(ctx)
+			continue
 		case <-tick.C:
 		}
 		short, cancel := context.WithTimeout(ctx, redisTime)
@@ -102,6 +108,18 @@ func (f *Flusher) watch(ctx context.Context) {
 				f.workers[p].wake()
 			}
 		}
+	}
+}
+
+func (f *Flusher) lookAtMemory(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	crowded, err := f.queue.Crowded(ctx)
+	if err != nil {
+		return // the workers say so when they read
+	}
+	if f.crowded.Swap(crowded) != crowded && crowded {
+		f.Log.Warn("Redis has little memory left: what was flushed is not retained")
 	}
 }
 

@@ -104,7 +104,7 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 		if len(w.buffer) == 0 {
-			return idle, nil
+			return idle, w.makeRoom(ctx)
 		}
 		if wait := w.f.MaxWait - time.Since(w.first); !w.due() && wait > 0 {
 			if more {
@@ -266,12 +266,28 @@ func (w *worker) clean(ctx context.Context, from chat.Version, es []queue.Entry)
 	last := es[len(es)-1].Version
 	below := chat.VersionAt(last.Millis() - w.f.Retention.Milliseconds())
 	length, err := w.f.queue.Clean(ctx, w.p, from, es, w.needed(min(last, below)))
-	if err != nil || length <= w.f.queue.Share()/2 {
+	if err != nil || (length <= w.f.queue.Share()/2 && !w.f.crowded.Load()) {
 		return err
 	}
 	failpoint.Hit(w.f.queue, "clean.trim")
-	_, err = w.f.queue.Clean(ctx, w.p, last, nil, w.needed(last)) // rather a short retention than a full queue
+	return w.trim(ctx, last)
+}
+
+// trim leaves nothing that was flushed in the stream: rather a short retention than a full queue.
+func (w *worker) trim(ctx context.Context, last chat.Version) error {
+	_, err := w.f.queue.Clean(ctx, w.p, last, nil, w.needed(last))
 	return err
+}
+
+// makeRoom trims where nothing is left to flush and Redis has little memory left: while it refuses writes no flush comes
+// that would.
+func (w *worker) makeRoom(ctx context.Context) error {
+	if !w.f.crowded.Load() || w.cur.Position.Version == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	return w.trim(ctx, w.cur.Position.Version)
 }
 
 // needed is the version below which neither the sinks nor whoever names v need the stream.
