@@ -102,6 +102,29 @@ func (l *load) checkTables(s *service) {
 	}
 }
 
+// storesAll waits until everything is stored that is acknowledged when it is called.
+func (l *load) storesAll(s *service) {
+	l.t.Helper()
+	l.mu.Lock()
+	given := map[int64]int{}
+	for chat, messages := range l.messages {
+		given[chat] = len(messages)
+	}
+	l.mu.Unlock()
+	until(l.t, "what was acknowledged is stored", func() bool {
+		have := map[int64]int{}
+		for _, m := range s.stored() {
+			have[m.chat]++
+		}
+		for chat, n := range given {
+			if have[chat] < n {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // drained waits until everything that is accepted is stored, and taken out of pending.
 func (s *service) drained() {
 	s.t.Helper()

@@ -16,9 +16,10 @@ type client struct {
 	t        *testing.T
 	addrs    []string
 	http     http.Client
-	refused  atomic.Int64 // answers 503
-	replayed atomic.Int64 // answers that repeat an earlier one, which was lost on its way
-	cut      atomic.Int64 // requests that got no answer
+	refused  atomic.Int64           // answers 503
+	replayed atomic.Int64           // answers that repeat an earlier one, which was lost on its way
+	cut      atomic.Int64           // requests that got no answer
+	refusal  atomic.Pointer[string] // the last answer 503
 }
 
 func newClient(t *testing.T, addrs []string, connections int) *client {
@@ -86,6 +87,8 @@ func (c *client) sendTo(addr, method, path, key string, body any) (int, []byte, 
 		c.replayed.Add(1)
 	}
 	if res.StatusCode == http.StatusServiceUnavailable {
+		text := string(got)
+		c.refusal.Store(&text)
 		c.refused.Add(1)
 		if res.Header.Get("Retry-After") == "" {
 			c.t.Errorf("%s %s: 503 without Retry-After: %s", method, path, got)

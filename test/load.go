@@ -88,7 +88,7 @@ func (l *load) write(ctx context.Context, w int, chat int64) {
 		if n > 0 && !l.posts {
 			l.readBack(chat, n)
 		}
-		if i%40 == 0 {
+		if i%40 == 0 && !l.posts {
 			next := l.newChat(fmt.Sprintf("writer %d, chat %d", w, i))
 			if !l.lossy && next > 0 {
 				if n := l.post(next, fmt.Sprintf("writer %d opens chat %d", w, next)); n != 1 {

@@ -88,7 +88,7 @@ func TestAFlusherStopsInItsTransactionAndWakesBehindItsSuccessor(t *testing.T) {
 				if successor.cmd == nil {
 					successor.start()
 				}
-				s.storesAll(l)
+				l.storesAll(s)
 				f.signal(syscall.SIGCONT)
 				l.more(between)
 			}
@@ -99,29 +99,6 @@ func TestAFlusherStopsInItsTransactionAndWakesBehindItsSuccessor(t *testing.T) {
 			}
 		})
 	}
-}
-
-// storesAll waits until everything is stored that is acknowledged when it is called.
-func (s *service) storesAll(l *load) {
-	s.t.Helper()
-	l.mu.Lock()
-	given := map[int64]int{}
-	for chat, messages := range l.messages {
-		given[chat] = len(messages)
-	}
-	l.mu.Unlock()
-	until(s.t, "what was acknowledged is stored", func() bool {
-		have := map[int64]int{}
-		for _, m := range s.stored() {
-			have[m.chat]++
-		}
-		for chat, n := range given {
-			if have[chat] < n {
-				return false
-			}
-		}
-		return true
-	})
 }
 
 // The same at random moments.
