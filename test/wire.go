@@ -8,6 +8,8 @@ import (
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
+
+	"chat-system/internal/enginetest"
 )
 
 // wire stands between a process and its engine.
@@ -19,7 +21,7 @@ type wire struct {
 func newWire(t *testing.T, upstream string) *wire {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", upstream)
+	p := toxiproxy.NewProxy(server, t.Name(), enginetest.FreeAddr(t), upstream)
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +46,14 @@ func (w *wire) toxic(kind, stream, attributes string) {
 func (w *wire) restore() {
 	w.t.Helper()
 	if err := w.proxy.Toxics.RemoveToxic(context.Background(), "fault"); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// turn leads to another upstream; what is connected is cut off.
+func (w *wire) turn(upstream string) {
+	w.t.Helper()
+	if err := w.proxy.Update(&toxiproxy.Proxy{Listen: w.proxy.Listen, Upstream: upstream, Enabled: true}); err != nil {
 		w.t.Fatal(err)
 	}
 }
