@@ -19,7 +19,9 @@ const (
 	readTimeout  = 3 * time.Second
 	writeTimeout = 3 * time.Second
 	poolTimeout  = 2 * time.Second
-	poolSize     = 32
+
+	quorumTimeout = 2 * time.Second // below readTimeout: that too few replicas have a write is an answer
+	poolSize      = 32
 )
 
 // Client is a connection pool to one Redis, a Sentinel's master or a Cluster.

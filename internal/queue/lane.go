@@ -136,7 +136,7 @@ func (l *lane) exec(groups [][]int, script, how string) {
 	}
 	var wait *redis.Cmd
 	if l.q.WriteQuorum > 0 {
-		wait = pipe.Do(ctx, "WAIT", l.q.WriteQuorum, writeTimeout.Milliseconds())
+		wait = pipe.Do(ctx, "WAIT", l.q.WriteQuorum, quorumTimeout.Milliseconds())
 	}
 	_, _ = pipe.Exec(ctx) // every command holds its own error
 	failpoint.Hit(l.q, "accept.reply")
