@@ -95,3 +95,47 @@ func onServer(ctx context.Context, addr, statement string) error {
 	_, err = db.ExecContext(ctx, statement)
 	return err
 }
+
+// onDisk mounts a disk of so many KiB over the data folder in a mount namespace of the server's own, which ends with it, and
+// brings the data there.
+const onDisk = `set -e
+mount -t tmpfs -o mode=0755,size="$1"k disk "$2.disk"
+cp -a "$2/." "$2.disk/"
+mount --bind "$2.disk" "$2"
+shift 2
+exec "$@"`
+
+// MySQLOnDisk starts a server whose data lies on a small disk in memory, with so much room left; its logs lie elsewhere. It
+// gives the folder in which a test reaches the disk. What is on it is gone when the server ends.
+func MySQLOnDisk(t TB, room int64) (m *MySQLServer, folder string) {
+	t.Helper()
+	needEngines(t)
+	i, err := mysqlServer(nil)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	data := filepath.Join(i.dir, "data")
+	if err := os.Mkdir(data+".disk", 0o755); err != nil {
+		t.Fatalf("%v", err)
+	}
+	used, err := output([]string{"du", "-sk", data})
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	var kib int64
+	if _, err := fmt.Sscan(used, &kib); err != nil {
+		t.Fatalf("%v", err)
+	}
+	i.command = append(i.command, "--log-bin="+filepath.Join(i.dir, "binlog"))
+	namespace := []string{"unshare", "--mount"}
+	if os.Getuid() != 0 { // mounts as root of a user namespace, where the machine lets its users make one
+		namespace = append(namespace, "--user", "--map-root-user")
+		i.command = append(i.command, "--user=root")
+	}
+	i.command = append(append(namespace, "sh", "-c", onDisk, "sh", fmt.Sprint(kib+room>>10), data), i.command...)
+	p := own(t, i.server)
+	if err := createDatabase(i.addr, "chat_test"); err != nil {
+		t.Fatalf("%v", err)
+	}
+	return &MySQLServer{Process: p, Addr: i.addr, DSN: dsn(i.addr, "chat_test"), MariaDB: i.mariaDB}, fmt.Sprintf("/proc/%d/root%s", p.Pid(), data)
+}
