@@ -54,63 +54,111 @@ var aChat = porcupine.Model{
 	},
 }
 
-func TestHistoriesOfAChatAreLinearizable(t *testing.T) {
+// faults that strike while the histories are written. Each strikes once a call, and lets the service go on.
+var faults = map[string]func(s *service, i int){
+	"pods and flushers": func(s *service, i int) {
+		s.pods[i%2].kill()
+		s.flushers[i%2].kill()
+		s.pods[i%2].start()
+		s.flushers[i%2].start()
+		s.pods[i%2].ready()
+	},
+	"Redis": func(s *service, _ int) { s.redis.Kill(); s.redis.Start() },
+	"MySQL": func(s *service, _ int) { s.mysql.Kill(); s.mysql.Start() },
+}
+
+func TestHistoriesOfChatsAreLinearizable(t *testing.T) {
 	t.Parallel()
-	s := newService(t, 2, 2)
-	l := s.load(1, 0)
-	path := "/applications/" + l.token + "/chats/1/messages"
-	const clients, each = 4, 60
-	var mu sync.Mutex
-	var history []porcupine.Operation
-	var wg sync.WaitGroup
-	begin := time.Now()
-	for c := range clients {
-		wg.Go(func() {
-			known := int64(0) // numbers that this client has seen given
-			for i := range each {
-				op := operation{kind: "post", body: fmt.Sprintf("client %d, operation %d", c, i)}
-				switch r := rand.IntN(4); {
-				case r == 0 && known > 0:
-					op.kind, op.number = "edit", rand.Int64N(known)+1
-				case r > 1 && known > 0:
-					op = operation{kind: "get", number: rand.Int64N(known+2) + 1} // also ones that are not there yet
-				}
-				for tried := 0; ; tried++ {
-					call := time.Since(begin).Nanoseconds()
-					out, ok := l.operate(path, op)
-					o := porcupine.Operation{ClientId: c, Input: op, Call: call, Output: out, Return: time.Since(begin).Nanoseconds()}
-					if !ok && op.kind == "get" {
-						break // a get that was not answered changes nothing
-					}
-					if !ok { // an edit of unknown outcome may take effect at any time from here on, as an operation of nobody's
-						o.ClientId, o.Return = clients+c*1000+i*10+tried, math.MaxInt64
-					}
-					known = max(known, out.number)
-					mu.Lock()
-					history = append(history, o)
-					mu.Unlock()
-					if ok || l.t.Failed() {
-						break
-					}
-					<-time.After(20 * time.Millisecond)
-				}
-				l.acked.Add(1)
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t, 2, 2)
+			h := s.histories(3, 4, 60)
+			for i := range 4 {
+				h.more(int64(h.chats * h.clients * h.each / 6))
+				fault(s, i)
 			}
+			h.check()
 		})
 	}
-	for i := range 2 {
-		l.more(clients * each / 6)
-		s.pods[i].kill()
-		s.flushers[i].kill()
-		s.pods[i].start()
-		s.flushers[i].start()
-		s.pods[i].ready()
+	t.Run("local mode", func(t *testing.T) {
+		t.Parallel()
+		s := newLocal(t)
+		h := s.histories(3, 4, 60)
+		for range 4 {
+			h.more(int64(h.chats * h.clients * h.each / 6))
+			s.pods[0].kill()
+			s.pods[0].start()
+			s.pods[0].ready()
+		}
+		h.check()
+	})
+}
+
+// histories is what clients did to chats, each chat's on its own.
+type histories struct {
+	*load
+	chats, clients, each int
+	begin                time.Time
+	running              sync.WaitGroup
+	mu                   sync.Mutex
+	of                   map[int][]porcupine.Operation
+}
+
+// histories lets clients do so many operations to each chat, one after the other.
+func (s *service) histories(chats, clients, each int) *histories {
+	s.t.Helper()
+	h := &histories{load: s.load(chats, 0), chats: chats, clients: clients, each: each, begin: time.Now(), of: map[int][]porcupine.Operation{}}
+	for chat := range chats {
+		for c := range clients {
+			h.running.Go(func() { h.client(chat+1, c) })
+		}
 	}
-	wg.Wait()
-	if got := porcupine.CheckOperationsTimeout(aChat, history, time.Minute); got != porcupine.Ok {
-		t.Fatalf("%d operations are not linearizable: %s", len(history), got)
+	return h
+}
+
+func (h *histories) client(chat, c int) {
+	known := int64(0) // numbers that this client has seen given
+	for i := range h.each {
+		op := operation{kind: "post", body: fmt.Sprintf("client %d, operation %d", c, i)}
+		switch r := rand.IntN(4); {
+		case r == 0 && known > 0:
+			op.kind, op.number = "edit", rand.Int64N(known)+1
+		case r > 1 && known > 0:
+			op = operation{kind: "get", number: rand.Int64N(known+2) + 1} // also ones that are not there yet
+		}
+		for tried := 0; ; tried++ {
+			call := time.Since(h.begin).Nanoseconds()
+			out, ok := h.operate(h.path(int64(chat)), op)
+			o := porcupine.Operation{ClientId: c, Input: op, Call: call, Output: out, Return: time.Since(h.begin).Nanoseconds()}
+			if !ok && op.kind == "get" {
+				break // a get that was not answered changes nothing
+			}
+			if !ok { // an edit of unknown outcome may take effect at any time from here on, as an operation of nobody's
+				o.ClientId, o.Return = h.clients+c*100_000+i*1000+tried, math.MaxInt64
+			}
+			known = max(known, out.number)
+			h.mu.Lock()
+			h.of[chat] = append(h.of[chat], o)
+			h.mu.Unlock()
+			if ok || h.t.Failed() {
+				break
+			}
+			<-time.After(100 * time.Millisecond) // each further try makes the history harder to check
+		}
+		h.acked.Add(1)
 	}
-	t.Logf("%d operations are linearizable", len(history))
+}
+
+// check waits for the clients, and bounds the time in which a history must be found to be that of a chat.
+func (h *histories) check() {
+	h.t.Helper()
+	h.running.Wait()
+	for chat, history := range h.of {
+		if got := porcupine.CheckOperationsTimeout(aChat, history, 20*time.Second); got != porcupine.Ok {
+			h.t.Errorf("chat %d: %d operations are not linearizable: %s", chat, len(history), got)
+		}
+	}
 }
 
 // operate does an operation: a post until it is acknowledged, else once; false: it was not answered, or with 503.

@@ -91,7 +91,7 @@ func (l *load) write(ctx context.Context, w int, chat int64) {
 		if i%40 == 0 && !l.posts {
 			next := l.newChat(fmt.Sprintf("writer %d, chat %d", w, i))
 			if !l.lossy && next > 0 {
-				if n := l.post(next, fmt.Sprintf("writer %d opens chat %d", w, next)); n != 1 {
+				if n := l.post(next, fmt.Sprintf("writer %d, first message of chat %d", w, next)); n != 1 {
 					l.t.Errorf("the first message of the new chat %d has number %d", next, n)
 				}
 			}
