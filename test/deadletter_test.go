@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var letterID = regexp.MustCompile(`(?m)^\d+/\d+-\d+/\w+`)
+var letterID = regexp.MustCompile(`(?m)^\d+/\d+-\d+/\S+`)
 
 // The database refuses some rows for their data. They become dead letters, whose numbers stay their own and which read as
 // accepted until they are retried or discarded; the others are stored.
