@@ -24,7 +24,7 @@ type load struct {
 
 func (l *load) perSecond() float64 { return float64(l.requests-l.failed) / l.took.Seconds() }
 
-// request writes the n-th request of a connection into buf.
+// request writes the n-th request of a connection into buf; nothing ends the connection.
 type request func(buf []byte, conn, n int) []byte
 
 // drive keeps conns connections busy for a while: each sends its next request when the last was answered.
@@ -60,7 +60,9 @@ func (l *load) connection(addr string, id int, end time.Time, status string, nex
 		if start.After(end) {
 			return nil
 		}
-		buf = next(buf[:0], id, n)
+		if buf = next(buf[:0], id, n); len(buf) == 0 {
+			return nil
+		}
 		if _, err := conn.Write(buf); err != nil {
 			return err
 		}
@@ -123,13 +125,16 @@ func (h *histogram) add(o *histogram) {
 	}
 }
 
-// p99 gives the upper end of the bucket in which the 99th percentile lies.
-func (h *histogram) p99() time.Duration {
+func (h *histogram) p50() time.Duration { return h.quantile(0.50) }
+func (h *histogram) p99() time.Duration { return h.quantile(0.99) }
+
+// quantile gives the upper end of the bucket in which it lies.
+func (h *histogram) quantile(q float64) time.Duration {
 	var all int64
 	for _, n := range h.counts {
 		all += n
 	}
-	rank := int64(math.Ceil(0.99 * float64(all)))
+	rank := int64(math.Ceil(q * float64(all)))
 	for i, n := range h.counts {
 		if rank -= n; rank <= 0 && n > 0 {
 			if i < 16 {

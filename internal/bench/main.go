@@ -7,6 +7,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"regexp"
@@ -18,12 +19,13 @@ import (
 type options struct {
 	seconds time.Duration
 	rounds  int
+	scale   int // the cost table's largest number of stored messages, a power of ten
 }
 
 // figure is one line of the result.
 type figure struct {
 	name, against string
-	atLeast       string
+	atLeast, aim  string
 	measured      string
 }
 
@@ -33,7 +35,8 @@ type scenario struct {
 }
 
 var scenarios = []scenario{
-	{"post", posts}, {"keys", keys}, {"get", gets}, {"flush", flush}, {"sustained", sustained}, {"local", localMode},
+	{"post", posts}, {"keys", keys}, {"get", gets}, {"flush", flush}, {"sustained", sustained}, {"search", searches},
+	{"local", localMode}, {"memory", memory}, {"cost/1", costOf(1)}, {"cost/100000", costOf(100_000)},
 }
 
 func main() {
@@ -41,6 +44,7 @@ func main() {
 	only := flag.String("only", ".", "scenarios to run, a regular expression")
 	seconds := flag.Duration("seconds", 5*time.Second, "length of one turn")
 	rounds := flag.Int("rounds", 5, "turns of each side")
+	scale := flag.Int("scale", 6, "the cost table goes to 10^scale stored messages")
 	flag.Parse()
 	if *serveBare != "" {
 		fmt.Fprintln(os.Stderr, bare(*serveBare))
@@ -48,7 +52,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, regexp.MustCompile(*only), options{*seconds, *rounds}); err != nil {
+	if err := run(ctx, regexp.MustCompile(*only), options{*seconds, *rounds, *scale}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -67,12 +71,8 @@ func run(ctx context.Context, only *regexp.Regexp, o options) (err error) {
 			}
 		}
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "\nwhat\tagainst\tat least\tmeasured")
-	for _, f := range b.figures {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.name, f.against, f.atLeast, f.measured)
-	}
-	return w.Flush()
+	b.print(os.Stdout)
+	return nil
 }
 
 // scenario runs one with engines of its own, which end with it.
@@ -129,3 +129,26 @@ func ratios(bases, all []*load) (rate, p99 float64) {
 }
 
 func (b *bench) add(f figure) { b.figures = append(b.figures, f) }
+
+// print prints the figures and the table of costs.
+func (b *bench) print(out io.Writer) {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	if len(b.figures) > 0 {
+		_, _ = fmt.Fprintln(w, "\nwhat\tagainst\tat least\taim\tmeasured")
+	}
+	for _, f := range b.figures {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.name, f.against, f.atLeast, f.aim, f.measured)
+	}
+	if len(b.costs) > 0 {
+		_, _ = fmt.Fprintln(w, "\nµs of processor:\t\ta message accepted\tthe first of a chat\ta row flushed\ta message read\ta page of 50")
+		_, _ = fmt.Fprintln(w, "chats\tstored")
+	}
+	for _, c := range b.costs {
+		first := "–"
+		if c.chats > 1 {
+			first = fmt.Sprintf("%.0f", c.first)
+		}
+		_, _ = fmt.Fprintf(w, "%d\t%d\t%.0f\t%s\t%.0f\t%.0f\t%.0f\n", c.chats, c.stored, c.accepted, first, c.flushed, c.read, c.page)
+	}
+	_ = w.Flush()
+}

@@ -29,6 +29,7 @@ type bench struct {
 	dir      string
 	chat     string // the program
 	figures  []figure
+	costs    []costRow
 	cleanups []func()
 	fatal    error
 }
@@ -240,17 +241,22 @@ func call(addr, method, path string, body, answer any) error {
 	return json.Unmarshal(got, answer)
 }
 
+// application makes an application and gives its token.
+func application(addr string) (string, error) {
+	var app struct{ Token string }
+	err := call(addr, "POST", "/applications", map[string]string{"name": "bench"}, &app)
+	return app.Token, err
+}
+
 // tenant makes an application with chats and gives its token.
 func tenant(addr string) (string, error) {
-	var app struct{ Token string }
-	if err := call(addr, "POST", "/applications", map[string]string{"name": "bench"}, &app); err != nil {
-		return "", err
-	}
+	token, err := application(addr)
 	for range chats {
 		var c any
-		if err := call(addr, "POST", "/applications/"+app.Token+"/chats", struct{}{}, &c); err != nil {
+		if err != nil {
 			return "", err
 		}
+		err = call(addr, "POST", "/applications/"+token+"/chats", struct{}{}, &c)
 	}
-	return app.Token, nil
+	return token, err
 }
