@@ -77,7 +77,7 @@ var Variables = []Variable{
 		set: whole(func(c *Config) *int64 { return &c.QueueMaxEntries }, 1, 1<<40)},
 	{Name: "SEARCH_BACKLOG_MAX", Default: "1000000", in: flushing, Doc: "entries kept for search while Elasticsearch is away; above it search is filled from MySQL",
 		set: whole(func(c *Config) *int64 { return &c.SearchBacklogMax }, 1, 1<<40)},
-	{Name: "FLUSHED_RETENTION", Default: "60s", in: flushing, Doc: "how long what was flushed stays in Redis",
+	{Name: "FLUSHED_RETENTION", Default: "60s", Local: "0s", in: flushing, Doc: "how long what was flushed stays in Redis",
 		set: duration(func(c *Config) *time.Duration { return &c.FlushedRetention })},
 	{Name: "WRITE_QUORUM", Default: "0", in: []string{"api"}, Doc: "replicas of Redis that must have a write before it is acknowledged",
 		set: whole(func(c *Config) *int { return &c.WriteQuorum }, 0, 100)},

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/alicebob/miniredis/v2/server"
@@ -18,11 +19,14 @@ type Server struct {
 	mini   *miniredis.Miniredis
 	mu     sync.Mutex
 	replid string
+
+	ticking sync.WaitGroup
+	stop    chan struct{}
 }
 
 // Start makes an empty Redis with an incarnation of its own.
 func Start() (*Server, error) {
-	s := &Server{mini: miniredis.NewMiniRedis()}
+	s := &Server{mini: miniredis.NewMiniRedis(), stop: make(chan struct{})}
 	s.Reincarnate()
 	conn, err := s.mini.Dial() // makes the server, which is reached in-process alone
 	if err != nil {
@@ -31,7 +35,7 @@ func Start() (*Server, error) {
 	if err := conn.Close(); err != nil {
 		return nil, err
 	}
-	s.mini.ClockTTL(true)
+	s.ticking.Go(s.tick)
 	s.mini.Server().SetPreHook(func(c *server.Peer, cmd string, args ...string) bool {
 		if cmd != "INFO" || len(args) != 1 || !strings.EqualFold(args[0], "replication") {
 			return false
@@ -60,4 +64,24 @@ func (s *Server) Empty() { s.mini.FlushAll() }
 func (s *Server) Dial() (net.Conn, error) { return s.mini.Dial() }
 
 // Close stops it.
-func (s *Server) Close() { s.mini.Close() }
+func (s *Server) Close() {
+	close(s.stop)
+	s.ticking.Wait()
+	s.mini.Close()
+}
+
+// tick lets time pass for what expires, each second: on each command, as miniredis itself would, every key is looked at.
+func (s *Server) tick() {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	last := time.Now()
+	for {
+		select {
+		case now := <-ticker.C:
+			s.mini.FastForward(now.Sub(last))
+			last = now
+		case <-s.stop:
+			return
+		}
+	}
+}
