@@ -20,6 +20,7 @@ type View struct {
 type view struct {
 	scope   chat.Scope
 	numbers []int64
+	counter bool // whether the last number is asked for
 	done    chan struct{}
 	floor   *redis.SliceCmd
 	pending *redis.SliceCmd
@@ -30,7 +31,19 @@ type view struct {
 // Views reads what Redis knows of the given numbers of a scope. It is to be read before the database, never after:
 // a write that is flushed in between would be seen in neither.
 func (q *Queue) Views(ctx context.Context, s chat.Scope, numbers []int64) (View, error) {
-	v := &view{scope: s, numbers: numbers, done: make(chan struct{}, 1)}
+	return q.view(ctx, &view{scope: s, numbers: numbers, counter: true, done: make(chan struct{}, 1)})
+}
+
+// Pending is what Views says of one number, for less.
+func (q *Queue) Pending(ctx context.Context, s chat.Scope, number int64) (*Pending, error) {
+	v, err := q.view(ctx, &view{scope: s, numbers: []int64{number}, done: make(chan struct{}, 1)})
+	if err != nil {
+		return nil, err
+	}
+	return v.Pending[0], nil
+}
+
+func (q *Queue) view(ctx context.Context, v *view) (View, error) {
 	if !q.reads.Add(v) {
 		return View{}, fmt.Errorf("queue: too many reads wait")
 	}
@@ -56,7 +69,9 @@ func (q *Queue) readViews(batch []*view) {
 			floors[p] = pipe.HMGet(ctx, openKey(p), "floor", "floor_gen")
 		}
 		v.floor = floors[p]
-		v.last = pipe.HMGet(ctx, seqKey(p, v.scope), "n", "gen")
+		if v.counter {
+			v.last = pipe.HMGet(ctx, seqKey(p, v.scope), "n", "gen")
+		}
 		if len(v.numbers) > 0 {
 			fields := make([]string, len(v.numbers))
 			for i, n := range v.numbers {
@@ -85,15 +100,17 @@ func (v *view) decode() (View, error) {
 			return out, fmt.Errorf("%w: floor", errReply)
 		}
 	}
-	if n, _ := v.last.Val()[0].(string); n != "" {
-		gen, _ := v.last.Val()[1].(string)
-		w := words{rest: n + " " + gen + " " + cmp.Or(floorGen, "0")}
-		last, given, valid := w.number(), w.number(), w.number()
-		if w.bad {
-			return out, fmt.Errorf("%w: counter", errReply)
-		}
-		if given >= valid { // else it was given before what is void
-			out.Last = last
+	if v.counter {
+		if n, _ := v.last.Val()[0].(string); n != "" {
+			gen, _ := v.last.Val()[1].(string)
+			w := words{rest: n + " " + gen + " " + cmp.Or(floorGen, "0")}
+			last, given, valid := w.number(), w.number(), w.number()
+			if w.bad {
+				return out, fmt.Errorf("%w: counter", errReply)
+			}
+			if given >= valid { // else it was given before what is void
+				out.Last = last
+			}
 		}
 	}
 	if v.pending == nil {
@@ -119,7 +136,7 @@ func (v *view) decode() (View, error) {
 func (q *Queue) Lasts(ctx context.Context, scopes []chat.Scope) ([]int64, error) {
 	views := make([]*view, len(scopes))
 	for i, s := range scopes {
-		views[i] = &view{scope: s, done: make(chan struct{}, 1)}
+		views[i] = &view{scope: s, counter: true, done: make(chan struct{}, 1)}
 	}
 	for n := 0; n < len(views); n += maxBatch {
 		q.readViews(views[n:min(n+maxBatch, len(views))])

@@ -48,7 +48,7 @@ func (s *Store) Message(ctx context.Context, token string, chatNumber, number in
 		return chat.Message{}, err
 	}
 	scope := chat.Scope{Application: app, Chat: chatNumber}
-	v, err := s.view(ctx, scope, []int64{number})
+	p, err := s.pendingOf(ctx, scope, number)
 	if err != nil {
 		return chat.Message{}, err
 	}
@@ -61,7 +61,7 @@ func (s *Store) Message(ctx context.Context, token string, chatNumber, number in
 	if row != nil {
 		m = message(*row)
 	}
-	if overlay(&m, scope, number, v.Pending[0]); m.Number != 0 {
+	if overlay(&m, scope, number, p); m.Number != 0 {
 		return m, nil
 	}
 	failpoint.Hit(s.db, "message.row")

@@ -47,6 +47,18 @@ func (s *Store) view(ctx context.Context, scope chat.Scope, numbers []int64) (qu
 	return v, nil
 }
 
+// pendingOf asks the queue for what it knows of one number beyond the database, nil for nothing.
+func (s *Store) pendingOf(ctx context.Context, scope chat.Scope, number int64) (*queue.Pending, error) {
+	if !s.pending {
+		return nil, nil
+	}
+	p, err := s.queue.Pending(ctx, scope, number)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return p, nil
+}
+
 // lasts asks the queue for the last numbers of scopes, 0 where it knows none.
 func (s *Store) lasts(ctx context.Context, scopes []chat.Scope) ([]int64, error) {
 	if !s.pending || len(scopes) == 0 {
