@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -23,7 +25,9 @@ import (
 
 // The decoder takes what the library calls strict JSON, objects alone, and finds in it what the library finds.
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{`{"body":"a"}`, `{"message":{"body":"b"},"body":5}`, `{"message":null}`, `{"b\u006fdy":"\ud83d\ude00"}`, `{"body":"a","body":"b"}`, `[]`, `{}{}`, ``} {
+	for _, s := range []string{`{"body":"a"}`, `{"message":{"body":"b"},"body":5}`, `{"message":null}`, `{"b\u006fdy":"\ud83d\ude00"}`, `{"body":"a","body":"b"}`, `[]`, `{}{}`, ``,
+		`{"body":"a","x":{"y":1,"y":1}}`, `{"body":"a","\ud83d":1}`, `{"body":"\u2003\u0085"}`, `{"message":{"body":"\u0000"}}`, "{\"body\":\"a\"}\x00", "{\"body\":\"\xed\xa0\x80\"}",
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -63,7 +67,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func FuzzQuery(f *testing.F) {
-	for _, s := range []string{"limit=5&after=3", "q=a+b%20c&body=x", "limit=1&limit=1", "li%6dit=2", "before=9223372036854775808", "q=%ff&%zz=1", "&&=&"} {
+	for _, s := range []string{"limit=5&after=3", "q=a+b%20c&body=x", "limit=1&limit=1", "li%6dit=2", "before=9223372036854775808", "q=%ff&%zz=1", "&&=&", "limit", "limit&limit", "after=1;before=2", "l%69mit=0&limit=1", "q=%00", "=&q"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -73,15 +77,21 @@ func FuzzQuery(f *testing.F) {
 		if faults == 0 && (page.Limit < 1 || page.Limit > chat.MaxLimit || page.After < 0 || page.Before < 0 || (page.After > 0 && page.Before > 0)) {
 			t.Fatalf("%+v", page)
 		}
+		// A parameter is what the standard library finds, where that finds exactly one.
+		if std, err := url.ParseQuery(raw); err == nil {
+			for _, name := range []string{"limit", "after", "before", "cursor", "q", "body"} {
+				one := &query{raw: []byte(raw)}
+				value, given, ok := one.parameter(name)
+				want := std[name]
+				if fine := len(want) == 1 && utf8.ValidString(want[0]); given != (len(want) > 0) || ok != fine || (ok && value != want[0]) || len(one.faults) != map[bool]int{given && !ok: 1}[true] {
+					t.Fatalf("%s is %q, %v, %v with %v, want %q", name, value, given, ok, one.faults, want)
+				}
+			}
+		}
 		q.faults = nil
 		text := q.search()
 		if len(q.faults) == 0 && chat.ValidSearch(text) != "" {
 			t.Fatalf("%q", text)
-		}
-		if std, err := url.ParseQuery(raw); err == nil && !strings.Contains(raw, ";") && len(q.faults) == 0 {
-			if want := std.Get("q"); std.Has("q") && want != text {
-				t.Fatalf("%q, want %q", text, want)
-			}
 		}
 	})
 }
@@ -106,12 +116,14 @@ func FuzzPath(f *testing.F) {
 }
 
 func FuzzNumber(f *testing.F) {
-	for _, s := range []string{"0", "1", "9223372036854775807", "9223372036854775808", "+1", "-0", "01", "1_0"} {
+	for _, s := range []string{"0", "1", "9223372036854775807", "9223372036854775808", "+1", "-0", "01", "1_0", "", "٣", "１", "18446744073709551617"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if n, ok := wholeNumber(s); ok && (n < 0 || decimal(n) != s) {
-			t.Fatalf("%q is %d", s, n)
+		n, ok := wholeNumber(s)
+		want, isNumber := new(big.Int).SetString(s, 10)
+		if fine := isNumber && want.Sign() >= 0 && want.IsInt64() && want.String() == s; ok != fine || (ok && n != want.Int64()) {
+			t.Fatalf("%q is %d, %v", s, n, ok)
 		}
 	})
 }
@@ -159,6 +171,9 @@ func FuzzIfNoneMatch(f *testing.F) {
 	f.Add(`"a", W/"b"`)
 	f.Add(`*`)
 	f.Fuzz(func(t *testing.T, value string) {
+		if !strings.Contains(value, `"`) && !matches([]byte(`"`+value+`", W/"tag"`), []byte(`"tag"`)) {
+			t.Fatalf("after %q", value)
+		}
 		if matches([]byte(value), []byte(`"tag"`)) && value != "*" && strings.TrimSpace(value) != "*" && !strings.Contains(value, `"tag"`) {
 			t.Fatalf("%q", value)
 		}
@@ -188,6 +203,7 @@ func FuzzWire(f *testing.F) {
 		"POST /applications HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
 		"POST /applications/a/chats HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n{}",
 		"OPTIONS * HTTP/1.0\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "GET //a/%2e%2e/?%zz HTTP/1.1\nHost: a\n\n",
+		"GET /healthz#x HTTP/1.1\r\nHost: a\r\n\r\n", "GET /healthz// HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", "GET http://u:p@e/healthz HTTP/1.1\r\nHost: a\r\n\r\n",
 	} {
 		f.Add([]byte(s))
 	}
@@ -216,6 +232,12 @@ func FuzzWire(f *testing.F) {
 			}
 			if r.StatusCode >= 400 && r.Header.Get("Content-Type") != problemType {
 				t.Fatalf("%d %s", r.StatusCode, body)
+			}
+			if r.StatusCode != http.StatusContinue && r.Header.Get("X-Request-Id") == "" {
+				t.Fatalf("%d without a request id", r.StatusCode)
+			}
+			if bytes.Contains(body, []byte("/docs#malformed-request")) && !r.Close {
+				t.Fatalf("the connection stays open after %s", body)
 			}
 		}
 	})

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"chat-system/api/apitest"
+	"chat-system/internal/enginetest"
+)
+
+// While an engine is away clients are told that, and no more.
+func TestNothingInsideIsToldWhileAnEngineIsAway(t *testing.T) {
+	t.Parallel()
+	search := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, `{"error":{"type":"sEcReT","reason":"sEcReT"}}`, http.StatusInternalServerError)
+	}))
+	defer search.Close()
+	mysql, redis := enginetest.MySQL(t), enginetest.Redis(t)
+	environ := []string{
+		"DATABASE_URL=" + mysql.DSN, "REDIS_URL=" + redis.URL, "ELASTICSEARCH_URL=" + search.URL, "RATE_LIMIT_PER_MINUTE=0",
+		"LISTEN_ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0", "LOG_FORMAT=text",
+	}
+	if code := run(t.Context(), []string{"migrate"}, environ, &lineLog{t: t}, &lineLog{t: t}); code != 0 {
+		t.Fatalf("chat migrate ended with %d", code)
+	}
+	target := apitest.Target{URL: "http://" + start(t, environ, "api", "serving"), Search: true}
+	chat := apitest.Chat(t, target)
+	apitest.WhileAway(t, target, chat) // search answers errors
+	redis.Kill()
+	apitest.WhileAway(t, target, chat)
+	redis.Start()
+	mysql.Kill()
+	apitest.WhileAway(t, target, chat)
+	redis.Kill()
+	apitest.WhileAway(t, target, chat)
+}
