@@ -51,12 +51,23 @@ func (d *DB) Migrate(ctx context.Context, partitions int, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
+	current, known, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if current > known {
+		newer := fmt.Errorf("the schema is at version %d, made by a newer chat-system; this one knows %d", current, known)
+		if d.dialect == dialectSQLite {
+			return newer
+		}
+		log.Warn("nothing is migrated", "why", newer) // during a roll-back the older programs go on
+	}
 	done, err := provider.Up(ctx)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	for _, m := range done {
-		log.Info("migrated", "file", m.Source.Path, "took", m.Duration)
+		log.Info("migrated", "file", m.Source.Path, "took", m.Duration.String())
 	}
 	return d.fixPartitions(ctx, partitions)
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -15,7 +18,15 @@ import (
 
 const letterPage = 500
 
-// deadLetters lists, shows, retries and discards what could not be stored. An ID is «partition/version/sink», or «all».
+const lettersHelp = `
+  list [open|stored|discarded]  those of a state, the open ones unless told otherwise
+  show ID...|all                everything that is known of them, their payload too
+  retry ID...|all               stores them, or says why they are refused again
+  discard ID...|all             gives them up: their numbers stay taken, and answer 410
+
+An ID is partition/version/sink, as list shows it; all are all that are open.`
+
+// deadLetters lists, shows, retries and discards what could not be stored.
 func deadLetters(ctx context.Context, e env) error {
 	if len(e.args) == 0 {
 		return errUsage
@@ -61,6 +72,9 @@ func listLetters(ctx context.Context, e env, letters flusher.DeadLetters, args [
 	if len(args) > 0 {
 		state = args[0]
 	}
+	if len(args) > 1 || !slices.Contains([]string{flusher.StateOpen, flusher.StateStored, flusher.StateDiscarded}, state) {
+		return errUsage
+	}
 	w := tabwriter.NewWriter(e.out, 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "ID\tKIND\tAPPLICATION\tCHAT\tNUMBER\tACCEPTED\tREASON")
 	for l, err := range eachLetter(ctx, letters, state) {
@@ -80,6 +94,9 @@ func showLetters(ctx context.Context, e env, letters flusher.DeadLetters, args [
 	}
 	for _, id := range ids {
 		l, err := letters.DB.DeadLetter(ctx, db.DeadLetterParams{PartitionID: id.Partition, Version: int64(id.Version), Sink: id.Sink})
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("%s: there is no such dead letter", id)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", id, err)
 		}

@@ -42,7 +42,6 @@ func runFlusher(ctx context.Context, e env) error {
 	}
 	e.log.Info("flushing", "partitions", e.Partitions)
 	f.Run(ctx)
-	health.Drain()
 	e.log.Info("stopped; every batch that was begun is stored")
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -42,13 +43,13 @@ func local(ctx context.Context, e env) error {
 
 	d, err := db.OpenSQLite(ctx, filepath.Join(e.DataDir, "chat.db"))
 	if err != nil {
-		return fmt.Errorf("DATA_DIR: %w", err)
+		return fmt.Errorf("DATA_DIR %s: chat.db: %w", e.DataDir, err)
 	}
 	defer func() { _ = d.Close() }()
 	if err := d.Migrate(ctx, e.Partitions, e.log); err != nil {
-		return err
+		return fmt.Errorf("DATA_DIR %s: %w", e.DataDir, err)
 	}
-	index, err := search.OpenLocal(filepath.Join(e.DataDir, "search"))
+	index, err := openIndex(filepath.Join(e.DataDir, "search"), e.log)
 	if err != nil {
 		return fmt.Errorf("DATA_DIR: %w", err)
 	}
@@ -99,6 +100,27 @@ func flusherConfig(e env, reg prometheus.Registerer) flusher.Config {
 		Partitions: e.Partitions, ChatThreshold: e.ChatThreshold, MessageThreshold: e.MessageThreshold, MaxWait: e.FlushMaxWait,
 		Retention: e.FlushedRetention, Writers: flushWriters, Log: e.log, Metrics: reg,
 	}
+}
+
+// openIndex opens the search index. What is damaged is removed: the flusher fills an empty index from the tables.
+func openIndex(dir string, log *slog.Logger) (*search.Local, error) {
+	index, err := search.OpenLocal(dir)
+	if err == nil {
+		var empty bool
+		if empty, err = index.Empty(); err == nil && !empty {
+			return index, nil
+		}
+		if err := index.Close(); err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
+		log.Warn("the search index is damaged and is built anew", "error", err)
+	}
+	if err := os.RemoveAll(dir); err != nil { // also files that an index took for none, since they could not be read
+		return nil, err
+	}
+	return search.OpenLocal(dir)
 }
 
 // localIndexes is the one index of local mode. An empty one may have been made anew, after its folder was removed.

@@ -1,14 +1,132 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"chat-system/api/apitest"
 )
 
+func localEnviron(dir string) []string {
+	return []string{"DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0"}
+}
+
 // The whole contract, on local mode as a newcomer starts it.
 func TestLocalModeKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	environ := []string{"DATA_DIR=" + t.TempDir(), "LISTEN_ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0"}
-	apitest.Run(t, apitest.Target{URL: "http://" + start(t, environ, "local", "ready"), Search: true})
+	apitest.Run(t, apitest.Target{URL: "http://" + start(t, localEnviron(t.TempDir()), "local", "ready"), Search: true})
+}
+
+// What search needs can all be made again from the tables.
+func TestALostOrDamagedSearchIndexIsBuiltAnew(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var found string
+	t.Run("Before", func(t *testing.T) { //nolint:paralleltest // one process after another
+		base := "http://" + start(t, localEnviron(dir), "local", "ready")
+		var made struct{ Token string }
+		if err := json.Unmarshal([]byte(call(t, base+"/applications", `{"name":"x"}`)), &made); err != nil {
+			t.Fatal(err)
+		}
+		chats := "/applications/" + made.Token + "/chats"
+		call(t, base+chats, `{}`)
+		call(t, base+chats+"/1/messages", `{"body":"a blue teapot"}`)
+		found = chats + "/1/messages/search?q=teap"
+		finds(t, base+found)
+	})
+	for name, damage := range map[string]func(file string) error{
+		"Lost": os.Remove, "Garbage": func(f string) error { return os.WriteFile(f, []byte(strings.Repeat("no index", 1000)), 0o600) },
+		"Emptied": func(f string) error { return os.Truncate(f, 0) },
+	} {
+		for _, pattern := range []string{"*", "*.zap", "root.bolt"} {
+			t.Run(name+pattern, func(t *testing.T) { //nolint:paralleltest // one process after another
+				files, err := filepath.Glob(filepath.Join(dir, "search", pattern))
+				if err != nil || len(files) == 0 {
+					t.Fatal(files, err)
+				}
+				for _, f := range files {
+					if err := damage(f); err != nil {
+						t.Fatal(err)
+					}
+				}
+				finds(t, "http://"+start(t, localEnviron(dir), "local", "ready")+found)
+			})
+		}
+	}
+}
+
+func TestLocalModeSaysWhyItCannotStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	addr := start(t, localEnviron(dir), "local", "ready")
+	garbage, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
+	for _, f := range []string{filepath.Join(garbage, "chat.db"), file} {
+		if err := os.WriteFile(f, []byte(strings.Repeat("no database", 1000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, c := range map[string]struct {
+		environ []string
+		want    string
+	}{
+		"a second process": {localEnviron(dir), "DATA_DIR " + dir + " is in use by another process"},
+		"a port in use":    {append(localEnviron(t.TempDir()), "LISTEN_ADDR="+addr), "LISTEN_ADDR: listen tcp " + addr},
+		"garbage":          {localEnviron(garbage), "DATA_DIR " + garbage + ": chat.db: file is not a database"},
+		"a file":           {localEnviron(file), "DATA_DIR: "},
+		"partitions":       {append(localEnviron(t.TempDir()), "PARTITIONS=2"), "PARTITIONS must be 1"},
+	} {
+		if code, _, errs := said(t, c.environ, "local"); code != 1 || !strings.Contains(errs, c.want) {
+			t.Errorf("%s: %d %s", what, code, errs)
+		}
+	}
+}
+
+func call(t *testing.T, url, body string) string {
+	t.Helper()
+	r, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	text, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode >= 300 {
+		t.Fatal(r.Status, string(text), err)
+	}
+	return string(text)
+}
+
+// finds polls a search until it has a hit.
+func finds(t *testing.T, url string) {
+	t.Helper()
+	eventually(t, "a hit", func() bool {
+		r, err := http.Get(url)
+		if err != nil {
+			return false
+		}
+		defer func() { _ = r.Body.Close() }()
+		text, err := io.ReadAll(r.Body)
+		return err == nil && strings.Contains(string(text), "<em>")
+	})
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("not within 30 s: %s", what)
+		}
+	}
 }

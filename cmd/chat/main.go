@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"chat-system/internal/config"
@@ -18,6 +19,7 @@ import (
 // command is one role. Its run returns when the context ends, or earlier with an error.
 type command struct {
 	name, args, doc string
+	more            string // lines of help, where a line is not enough
 	run             func(ctx context.Context, e env) error
 }
 
@@ -33,20 +35,20 @@ var commands []command
 
 func init() { // not in the declaration: help refers to it
 	commands = []command{
-		{"local", "", "the whole service in this process, no server needed; data in DATA_DIR", local},
-		{"api", "", "the HTTP API: accepts into Redis, reads Redis and MySQL", runAPI},
-		{"flusher", "", "brings what was accepted into MySQL and Elasticsearch", runFlusher},
-		{"migrate", "", "creates the database and brings its schema up to date", migrate},
-		{"dead-letters", "list|show|retry|discard [ID...]", "what could not be stored", deadLetters},
-		{"reindex", "", "builds a new search index behind the alias while the service runs", reindex},
-		{"healthcheck", "", "asks this machine's /readyz; for containers without a shell", healthcheck},
-		{"version", "", "prints the version", version},
+		{name: "local", doc: "the whole service in this process, no server needed; data in DATA_DIR", run: local},
+		{name: "api", doc: "the HTTP API: accepts into Redis, reads Redis and MySQL", run: runAPI},
+		{name: "flusher", doc: "brings what was accepted into MySQL and Elasticsearch", run: runFlusher},
+		{name: "migrate", doc: "creates the database and brings its schema up to date", run: migrate},
+		{name: "dead-letters", args: "list|show|retry|discard ...", doc: "what could not be stored", more: lettersHelp, run: deadLetters},
+		{name: "reindex", doc: "builds a new search index behind the alias while the service runs", run: reindex},
+		{name: "healthcheck", doc: "asks this machine's /readyz; for containers without a shell", run: healthcheck},
+		{name: "version", doc: "prints the version", run: version},
 	}
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
@@ -54,13 +56,22 @@ func main() {
 var errUsage = errors.New("usage")
 
 func run(ctx context.Context, args, environ []string, out, errs io.Writer) int {
-	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
-		return help(args, out, errs)
+	if len(args) == 0 {
+		usage(out)
+		return 0
+	}
+	if isHelp(args[0]) || args[0] == "help" {
+		return help(args[1:], out, errs)
 	}
 	c := find(args[0])
 	if c == nil {
-		_, _ = fmt.Fprintf(errs, "chat: there is no command %q\n\n", args[0])
-		usage(errs)
+		return unknown(args[0], errs)
+	}
+	if slices.ContainsFunc(args[1:], isHelp) {
+		return help(args[:1], out, errs)
+	}
+	if c.args == "" && len(args) > 1 {
+		_, _ = fmt.Fprintf(errs, "chat %s takes no arguments: its settings are environment variables, see chat help %s\n", c.name, c.name)
 		return 2
 	}
 	cfg, warnings, err := config.Load(c.name, environ)
@@ -77,7 +88,7 @@ func run(ctx context.Context, args, environ []string, out, errs io.Writer) int {
 	case err == nil || (errors.Is(err, context.Canceled) && ctx.Err() != nil):
 		return 0
 	case errors.Is(err, errUsage):
-		_, _ = fmt.Fprintf(errs, "usage: chat %s %s\n", c.name, c.args)
+		_, _ = fmt.Fprintf(errs, "usage: chat %s %s\n%s\n", c.name, c.args, c.more)
 		return 2
 	}
 	_, _ = fmt.Fprintf(errs, "chat %s: %v\n", c.name, err)
@@ -91,42 +102,6 @@ func find(name string) *command {
 		}
 	}
 	return nil
-}
-
-func help(args []string, out, errs io.Writer) int {
-	if len(args) < 2 {
-		usage(out)
-		return 0
-	}
-	c := find(args[1])
-	if c == nil {
-		_, _ = fmt.Fprintf(errs, "chat: there is no command %q\n", args[1])
-		return 2
-	}
-	_, _ = fmt.Fprintf(out, "chat %s %s\n\n%s.\n\nVariables:\n", c.name, c.args, c.doc)
-	for _, v := range config.Variables {
-		if !v.For(c.name) {
-			continue
-		}
-		def := v.DefaultOf(c.name)
-		if def == "" {
-			def = "none"
-		}
-		file := ""
-		if v.Secret {
-			file = "; or " + v.Name + "_FILE, a path to read it from"
-		}
-		_, _ = fmt.Fprintf(out, "  %-24s %s%s (default %s)\n", v.Name, v.Doc, file, def)
-	}
-	return 0
-}
-
-func usage(w io.Writer) {
-	_, _ = fmt.Fprint(w, "chat stores chats. Commands:\n\n")
-	for _, c := range commands {
-		_, _ = fmt.Fprintf(w, "  %-14s %s\n", c.name, c.doc)
-	}
-	_, _ = fmt.Fprint(w, "\nTry it: chat local. The variables of a command: chat help COMMAND.\n")
 }
 
 func version(_ context.Context, e env) error {

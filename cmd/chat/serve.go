@@ -16,7 +16,7 @@ import (
 
 const drainTime = 40 * time.Second // above what a request may take
 
-// operations opens the port of metrics and health. Close ends it.
+// operations opens the port of metrics and health, where readiness fails as soon as the context ends. Close ends it.
 func operations(ctx context.Context, e env, reg *prometheus.Registry, health *api.Health) (closeOps func(), err error) {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", e.MetricsAddr)
 	if err != nil {
@@ -25,6 +25,7 @@ func operations(ctx context.Context, e env, reg *prometheus.Registry, health *ap
 	ops := api.NewOps(promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}), health, e.Debug)
 	done := make(chan error, 1)
 	go func() { done <- ops.Serve(ln) }()
+	context.AfterFunc(ctx, health.Drain)
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

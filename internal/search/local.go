@@ -47,7 +47,7 @@ func OpenLocal(dir string) (*Local, error) {
 	}
 	if err != nil {
 		workers.Close()
-		return nil, fmt.Errorf("search: can't open the index in %s, is it open elsewhere?: %w", dir, err)
+		return nil, fmt.Errorf("search: can't open the index in %s: %w", dir, err)
 	}
 	return &Local{engine: engine, workers: workers}, nil
 }

@@ -5,16 +5,34 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// Version and Revision are stamped in by the linker.
+// Version and Revision are stamped in by the linker; where not, Go says which commit it built.
 var (
 	Version  = "dev"
-	Revision = "unknown"
+	Revision = revision()
 )
+
+func revision() string {
+	found := "unknown"
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
+		return found
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			found = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			found += ", modified"
+		}
+	}
+	return found
+}
 
 // NewLogger writes to w: format json or text, or, where it is empty, text on a terminal and json elsewhere.
 func NewLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
