@@ -53,6 +53,30 @@ func TestEveryFaultIsReportedWithItsVariable(t *testing.T) {
 	}
 }
 
+func TestAddressesAreCheckedAtStartAndNeverShown(t *testing.T) {
+	t.Parallel()
+	for _, kv := range []string{
+		"DATABASE_URL=root:s3cr@et@tcp(db", "DATABASE_URL=root:s3cret@tcp(db:3306)/", "DATABASE_URL=s3cret", "REDIS_URL=redis://u:s3cret@redis:port/0",
+		"REDIS_URL=redis://u:s3cret@redis:6379/first", "REDIS_URL=redis://u/s3cret@redis:6379/0", "REDIS_URL=redis://u:s3cret@redis/0?colour=s3cret",
+		"REDIS_URL=redis://u:s3cret@s/x?master_name=m", "REDIS_URL=redis://u:s3cret@c:1/0?addr=d:2&colour=red", "REDIS_URL=redis://u:s3cr%zz@redis/0",
+		"ELASTICSEARCH_URL=http://u:s3cr%zz@es", "ELASTICSEARCH_URL=http://u:s3cret@es:port", "ELASTICSEARCH_URL=ftp://u:s3cret@es",
+	} {
+		name, _, _ := strings.Cut(kv, "=")
+		_, _, err := Load("api", []string{kv})
+		if err == nil || !strings.HasPrefix(err.Error(), name+" must be ") || strings.Contains(err.Error(), "s3cr") {
+			t.Errorf("%s: %v", kv, err)
+		}
+	}
+	for _, kv := range []string{
+		"DATABASE_URL=", "DATABASE_URL=root:s3cr@et@tcp(db)/chat?tls=skip-verify", "REDIS_URL=rediss://:s3cret@redis:6379", "REDIS_URL=redis://s:26379/0?master_name=m&addr=t:26379",
+		"REDIS_URL=redis://a:6379?addr=b:6379&addr=c:6379", "ELASTICSEARCH_URL=https://u:s3cret@es:9200, http://other:9200/", "ELASTICSEARCH_URL=",
+	} {
+		if _, _, err := Load("api", []string{kv}); err != nil {
+			t.Errorf("%s: %v", kv, err)
+		}
+	}
+}
+
 func TestSecretsMayComeFromFiles(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "password")

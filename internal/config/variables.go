@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/redis/go-redis/v9"
 )
 
 // Variable is one row of the table.
@@ -61,7 +64,7 @@ var Variables = []Variable{
 	{Name: "DATABASE_NAME", Default: "chat_system", in: database, Doc: "the database",
 		set: text(func(c *Config) *string { return &c.DatabaseName }, filled)},
 	{Name: "DATABASE_URL", Secret: true, in: database, Doc: "the whole address, user:password@tcp(host:port)/name; wins over the four above",
-		set: text(func(c *Config) *string { return &c.DatabaseURL }, nil)},
+		set: text(func(c *Config) *string { return &c.DatabaseURL }, databaseURL)},
 	{Name: "REDIS_URL", Default: "redis://redis:6379/0", Secret: true, in: engines,
 		Doc: "redis:// or rediss://; with ?master_name= a Sentinel's master, with ?addr= (once or more) a Cluster",
 		set: text(func(c *Config) *string { return &c.RedisURL }, redisURL)},
@@ -151,10 +154,32 @@ func address(s string) error {
 	return nil
 }
 
+// databaseURL and redisURL ask the clients' own parsers, whose errors are not shown: they may hold a password.
+func databaseURL(s string) error {
+	if s == "" {
+		return nil
+	}
+	if dsn, err := mysql.ParseDSN(s); err != nil || dsn.DBName == "" {
+		return errors.New("must be user:password@tcp(host:port)/name")
+	}
+	return nil
+}
+
 func redisURL(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || !slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme) {
-		return errors.New("must be a redis:// or rediss:// address") // not its text: it may hold a password
+		return errors.New("must be a redis:// or rediss:// address")
+	}
+	switch q := u.Query(); {
+	case q.Has("master_name"):
+		_, err = redis.ParseFailoverURL(s)
+	case q.Has("addr"):
+		_, err = redis.ParseClusterURL(s)
+	default:
+		_, err = redis.ParseURL(s)
+	}
+	if err != nil {
+		return errors.New("must be redis://host:port/number, and its options such as go-redis knows")
 	}
 	return nil
 }
