@@ -97,9 +97,12 @@ func (s *sinks) ensure(ctx context.Context) error {
 	defer cancel()
 	current, err := s.indexes.Current(ctx)
 	if errors.Is(err, search.ErrNoIndex) { // never made, or lost: no cursor tells what an empty one holds
+		s.at("sink.lost")
 		if err = s.forget(ctx); err == nil {
+			s.at("sink.forgotten")
 			err = s.indexes.Create(ctx)
 		}
+		s.at("sink.created")
 		if err == nil {
 			current, err = s.indexes.Current(ctx)
 		}

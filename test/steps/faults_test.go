@@ -92,7 +92,7 @@ func reopened(s *scene) { s.do("opening", s.reopen) }
 
 // disconnected: the database ends every connection.
 func disconnected(s *scene) {
-	for _, id := range s.sessions(s.t) {
+	for id := range s.sessions(s.t) {
 		_, _ = s.pool.ExecContext(s.t.Context(), "KILL "+id) // it may be gone
 	}
 }

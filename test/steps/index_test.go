@@ -20,10 +20,27 @@ type index struct {
 	docs         map[place]chat.Message
 	away         bool
 	refusing     bool // refuses every message
+	gone         bool // there is none
 }
 
-func (i *index) Current(context.Context) (string, error) { return "index", nil }
-func (i *index) At(string) search.Index                  { return i }
+// Current implements flusher.Indexes.
+func (i *index) Current(context.Context) (string, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.gone {
+		return "", search.ErrNoIndex
+	}
+	return "index", nil
+}
+
+// Create implements flusher.Indexes.
+func (i *index) Create(context.Context) error {
+	i.set(func(i *index) { i.gone = false })
+	return nil
+}
+
+// At implements flusher.Indexes.
+func (i *index) At(string) search.Index { return i }
 
 func (i *index) Put(_ context.Context, ms []chat.Message) (refused []search.Refusal, err error) {
 	i.mu.Lock()

@@ -65,6 +65,7 @@ var reaches = map[string]reach{
 
 	"search":           {search: true, prepare: all(follow, one), drive: flush},
 	"search anew":      {search: true, drive: flush},
+	"search, lost":     {search: true, prepare: all(follow, loseIndex, one), drive: flush},
 	"search, refusing": {search: true, prepare: all(func(s *scene) { s.index.refusing = true }), drive: flush, after: retry},
 
 	"retry of a letter":   {search: true, prepare: all(follow, letters), same: retryBy, after: retry},
@@ -275,6 +276,10 @@ func rename(s *scene, p *pod) {
 	if _, err := p.store.RenameApplication(s.t.Context(), s.h.token, "renamed"); err != nil {
 		s.t.Logf("rename: %v", err)
 	}
+}
+
+func loseIndex(s *scene) {
+	s.index.set(func(i *index) { i.gone, i.docs = true, map[place]chat.Message{} })
 }
 
 // follow lets the index follow the stream.

@@ -111,9 +111,12 @@ var steps = []step{
 	{name: "application.doubled", between: "the key is there; its answer", reaches: []string{"application, again"}, faults: tables},
 	{name: "application.replay", between: "the answer; the application", reaches: []string{"application, again"}, faults: tables},
 
+	{name: "sink.lost", between: "the index is gone; its cursors are dropped", reaches: []string{"search, lost"}, faults: behindIndex},
+	{name: "sink.forgotten", between: "the cursors are dropped; another index is made", reaches: []string{"search, lost"}, faults: behindIndex},
+	{name: "sink.created", between: "another index is made; its name", reaches: []string{"search, lost"}, faults: behindIndex},
 	{name: "sink.current", between: "the index that is searched; its cursors", reaches: []string{"search anew"}, faults: behindIndex},
 	{name: "sink.add", between: "its cursors are read; those that lack are added", reaches: []string{"search anew"}, faults: behindIndex},
-	{name: "sink.added", between: "the cursors; all indexes", reaches: []string{"search anew"}, faults: behindIndex},
+	{name: "sink.added", between: "the indexes are read; their loops", reaches: []string{"search anew"}, faults: behindIndex},
 	{name: "sink.cursors", between: "the index' cursors; the database's", reaches: []string{"search"}, faults: behindIndex},
 	{name: "sink.committed", between: "the database's cursors; the depth of the streams", reaches: []string{"search"}, faults: behindIndex},
 	{name: "sink.depths", between: "the depth of the streams; the stream, or a resync", reaches: []string{"search"}, faults: behindIndex},

@@ -33,7 +33,7 @@ type world struct {
 	dsn        *mysql.Config
 	database   *wire // of the pod that is stopped
 	queue      *wire
-	asked      time.Time // when InnoDB was asked for who waits
+	since      map[string]time.Time // when a session was first seen at its statement
 }
 
 func newWorld(t *testing.T, partitions int) *world {
@@ -120,38 +120,44 @@ func (w *world) rows(t *testing.T, q string, args ...any) [][]string {
 	return all
 }
 
-// sessions are the connections to the test's database, but for its own.
-func (w *world) sessions(t *testing.T) (ids []string) {
+// sessions are the connections to the test's database, but for its own, and what each does.
+func (w *world) sessions(t *testing.T) map[string]string {
 	t.Helper()
+	all := map[string]string{}
 	own := w.rows(t, "SELECT CONNECTION_ID()")[0][0]
 	for _, r := range w.rows(t, "SHOW PROCESSLIST") {
-		if r[3] == w.dsn.DBName && r[0] != own {
-			ids = append(ids, r[0])
+		if r[3] != w.dsn.DBName || r[0] == own {
+			continue
+		}
+		all[r[0]] = ""
+		if r[4] == "Query" {
+			all[r[0]] = r[7]
 		}
 	}
-	return ids
+	return all
 }
 
-// blocked says that somebody waits for a lock. InnoDB tells anew only when it was not asked for a tenth of a second.
+// waits is how long a statement must take to be one that waits for a lock. InnoDB's own list of those is stale while
+// several ask for it.
+const waits = 150 * time.Millisecond
+
+// blocked says that somebody waits for a lock.
 func (w *world) blocked(t *testing.T) bool {
 	t.Helper()
-	if time.Since(w.asked) < 110*time.Millisecond {
-		return false
-	}
-	defer func() { w.asked = time.Now() }()
-	waiting := map[string]bool{}
-	for _, r := range w.rows(t, "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") {
-		waiting[r[0]] = true
-	}
-	if len(waiting) == 0 {
-		return false
-	}
-	for _, id := range w.sessions(t) {
-		if waiting[id] {
-			return true
+	now, since := time.Now(), map[string]time.Time{}
+	waiting := false
+	for id, statement := range w.sessions(t) {
+		if statement == "" {
+			continue
 		}
+		at := id + " " + statement
+		if since[at] = w.since[at]; since[at].IsZero() {
+			since[at] = now
+		}
+		waiting = waiting || now.Sub(since[at]) > waits
 	}
-	return false
+	w.since = since
+	return waiting
 }
 
 // pod is a process of the service: what it accepts and reads with, and a flusher.
