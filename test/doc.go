@@ -3,6 +3,9 @@
 //
 //	build.go    the program, built once for all tests of the package
 //	service.go  engines, pods and flushers of one test
-//	load.go     writers that retry with their Idempotency-Key, and note what was acknowledged
+//	process.go  one of them: started, killed, stopped at a failpoint
+//	client.go   requests that are sent again until they are answered
+//	load.go     writers that retry with their Idempotency-Key, note what was acknowledged, and read it back
+//	wire.go     what stands between a process and its engine
 //	check.go    what must hold in the end: nothing lost, doubled or skipped
 package test

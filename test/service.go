@@ -55,8 +55,8 @@ func (s *service) addPod(env ...string) *process {
 }
 
 // addFlusher prepares one more flusher.
-func (s *service) addFlusher(env ...string) *process {
-	p := newProcess(s.t, "flusher", append(append([]string(nil), s.env...), env...)...)
+func (s *service) addFlusher() *process {
+	p := newProcess(s.t, "flusher", s.env...)
 	s.flushers = append(s.flushers, p)
 	return p
 }
