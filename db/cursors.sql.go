@@ -39,17 +39,19 @@ func (q *Queries) AdvanceCursor(ctx context.Context, arg AdvanceCursorParams) (i
 
 const advanceSink = `-- name: AdvanceSink :execrows
 UPDATE flush_cursors SET position = ?, position_gen = ?, state = ?
-WHERE partition_id = ? AND sink = ? AND position = ? AND state = ?
+WHERE partition_id = ? AND sink = ? AND position = ?
+  AND position_gen = ? AND state = ?
 `
 
 type AdvanceSinkParams struct {
-	Position    int64
-	PositionGen int64
-	State       string
-	PartitionID int32
-	Sink        string
-	OldPosition int64
-	OldState    string
+	Position       int64
+	PositionGen    int64
+	State          string
+	PartitionID    int32
+	Sink           string
+	OldPosition    int64
+	OldPositionGen int64
+	OldState       string
 }
 
 func (q *Queries) AdvanceSink(ctx context.Context, arg AdvanceSinkParams) (int64, error) {
@@ -60,6 +62,7 @@ func (q *Queries) AdvanceSink(ctx context.Context, arg AdvanceSinkParams) (int64
 		arg.PartitionID,
 		arg.Sink,
 		arg.OldPosition,
+		arg.OldPositionGen,
 		arg.OldState,
 	)
 	if err != nil {

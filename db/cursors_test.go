@@ -106,15 +106,20 @@ func TestASinkMovesFromItsPositionAndStateAlone(t *testing.T) {
 		ctx := t.Context()
 		must(t, e.InsertCursor(ctx, db.InsertCursorParams{PartitionID: 1, Sink: index, State: db.StateResync}))
 		must(t, e.InsertCursor(ctx, db.InsertCursorParams{PartitionID: 2, Sink: index, State: db.StateResync}))
+		gen := int64(0)
 		advance := func(sink string, old int64, oldState string, to int64, state string) (int64, error) {
 			return e.AdvanceSink(ctx, db.AdvanceSinkParams{
-				Position: to, PositionGen: 3, State: state, PartitionID: 1, Sink: sink, OldPosition: old, OldState: oldState,
+				Position: to, PositionGen: 3, State: state, PartitionID: 1, Sink: sink, OldPosition: old, OldPositionGen: gen, OldState: oldState,
 			})
 		}
 		counted(t, 0)(advance(index, 0, db.StateFollow, 5, db.StateFollow)) // another state
 		counted(t, 0)(advance(index, 1, db.StateResync, 5, db.StateFollow)) // another position
 		counted(t, 0)(advance("messages-2", 0, db.StateResync, 5, db.StateFollow))
+		gen = 2
+		counted(t, 0)(advance(index, 0, db.StateResync, 5, db.StateFollow)) // another position's generation
+		gen = 0
 		counted(t, 1)(advance(index, 0, db.StateResync, 5, db.StateFollow))
+		gen = 3
 		counted(t, 1)(advance(index, 5, db.StateFollow, 5, db.StateFollow)) // found, though nothing changes
 		same(t, "moved", e.cursor(t, 1, index), db.FlushCursor{PartitionID: 1, Sink: index, Position: 5, PositionGen: 3, State: db.StateFollow})
 		same(t, "the next partition's", e.cursor(t, 2, index).State, db.StateResync)

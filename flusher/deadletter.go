@@ -236,6 +236,8 @@ func (d DeadLetters) index(ctx context.Context, letters []db.DeadLetter) error {
 	return nil
 }
 
+// rewind gives the sink a position that it never had, in whose generation the time stands: a scan that is under way has
+// passed the row perhaps, and must not end as if it had put it.
 func (d DeadLetters) rewind(ctx context.Context, sink string, l db.DeadLetter) error {
 	for {
 		c, err := d.DB.Cursor(ctx, db.CursorParams{PartitionID: l.PartitionID, Sink: sink})
@@ -244,10 +246,10 @@ func (d DeadLetters) rewind(ctx context.Context, sink string, l db.DeadLetter) e
 		}
 		failpoint.Hit(d.DB, "letter.cursor")
 		n, err := d.DB.AdvanceSink(ctx, db.AdvanceSinkParams{
-			Position: min(c.Position, l.Version-1), State: db.StateResync,
-			PartitionID: l.PartitionID, Sink: sink, OldPosition: c.Position, OldState: c.State,
+			Position: min(c.Position, l.Version-1), PositionGen: time.Now().UnixNano(), State: db.StateResync,
+			PartitionID: l.PartitionID, Sink: sink, OldPosition: c.Position, OldPositionGen: c.PositionGen, OldState: c.State,
 		})
-		if err != nil || n > 0 || (c.Position < l.Version && c.State == db.StateResync) {
+		if err != nil || n > 0 {
 			return err
 		}
 	}

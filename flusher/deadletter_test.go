@@ -1,12 +1,16 @@
 package flusher_test
 
 import (
+	"context"
 	"errors"
+	"path/filepath"
+	"sync"
 	"testing"
 
 	"chat-system/db"
 	"chat-system/flusher"
 	"chat-system/internal/chat"
+	"chat-system/internal/search"
 )
 
 // refuse makes the database refuse rows whose body is «poison», as a rule of its own would.
@@ -130,5 +134,55 @@ func TestTheRecountRepairsWrongCounts(t *testing.T) {
 				t.Errorf("chat %d counts %d", r.Number, r.MessagesCount)
 			}
 		}
+	})
+}
+
+// held is an index whose first request waits.
+type held struct {
+	*indexes
+	first            sync.Once
+	entered, release chan struct{}
+}
+
+func (h *held) At(string) search.Index { return h }
+
+func (h *held) Put(ctx context.Context, ms []chat.Message) ([]search.Refusal, error) {
+	h.first.Do(func() {
+		close(h.entered)
+		<-h.release
+	})
+	return h.indexes.Put(ctx, ms)
+}
+
+func TestARetriedMessageIsFoundThoughAScanHasPassedItsPlace(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		local, err := search.OpenLocal(filepath.Join(t.TempDir(), "index"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = local.Close() })
+		b.refuse()
+		app := b.app()
+		c := b.chat(app)
+		b.post(app, c, "poison")
+		b.post(app, c, "plums")
+		b.flush()
+		b.allow()
+
+		index := &held{indexes: &indexes{Local: local}, entered: make(chan struct{}), release: make(chan struct{})}
+		f := flusher.New(b.config, b.db, b.queue, b.ledger())
+		f.Search(index, 1_000_000)
+		defer b.runFlusher(f)()
+		<-index.entered // with what was stored when the page was read
+		away := &indexes{Local: local}
+		away.away.Store(true)
+		out, err := flusher.DeadLetters{DB: b.db, Indexes: away}.Retry(t.Context(), b.letters(flusher.StateOpen))
+		close(index.release)
+		if err != nil || len(out) != 1 || !out[0].Stored {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		b.until("what the scan saw is found", func() bool { return b.hits(index.indexes, app, c, "plums") == 1 })
+		b.until("what was retried is found", func() bool { return b.hits(index.indexes, app, c, "poison") == 1 })
 	})
 }

@@ -1,6 +1,7 @@
 package flusher_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -192,4 +193,81 @@ func TestARedisThatCameBackWithoutItsEndIsOpenedThoughNobodyWrites(t *testing.T)
 		t.Fatalf("the next number is %d", n)
 	}
 	b.until("the index follows again", func() bool { return b.hits(index, app, c, "plums") == 1 })
+}
+
+// The stream of an older file may follow on the sink's position with writes that were lost since, and whose versions lie
+// below what is stored by now.
+func TestSearchReadsNothingOfARedisThatIsNotOpenInTheDatabasesGeneration(t *testing.T) {
+	t.Parallel()
+	url := enginetest.Redis(t).URL
+	b := onServers(t, url)
+	local, err := search.OpenLocal(filepath.Join(t.TempDir(), "index"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = local.Close() })
+	index := &indexes{Local: local}
+	app := b.app()
+	row, err := b.db.ApplicationByToken(t.Context(), app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	partition := func(c int64) int { return b.queue.Partition(chat.Scope{Application: row.ID, Chat: c}) }
+	c := b.chat(app)
+	for partition(c) == b.queue.Partition(chat.Scope{Application: row.ID}) {
+		c = b.chat(app)
+	}
+	other := b.chat(app)
+	for partition(other) == partition(c) {
+		other = b.chat(app)
+	}
+	b.post(app, c, "apples")
+	stop := b.startWithSearch(index, 1_000_000)
+	b.until("the sink stands at the first message", func() bool {
+		sink, err := b.db.Cursor(t.Context(), db.CursorParams{PartitionID: int32(partition(c)), Sink: "index"})
+		return err == nil && sink.State == db.StateFollow && sink.Position > 0 && b.hits(index, app, c, "apples") == 1
+	})
+	stop()
+
+	b.post(app, c, "lost") // accepted, and not stored
+	comeBack := olderFile(t, url)
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdb := redis.NewClient(options)
+	t.Cleanup(func() { _ = rdb.Close() })
+	if err := rdb.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.post(app, c, "plums"); n != 2 {
+		t.Fatalf("the number after a loss: %d", n)
+	}
+	b.flush()
+
+	locked, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() { // nobody opens the partition
+		ended <- b.db.WithTx(context.Background(), func(q *db.Queries) error {
+			err := q.LockCursor(context.Background(), int32(partition(c)))
+			close(locked)
+			<-release
+			return err
+		})
+	}()
+	<-locked
+	comeBack()
+	defer b.startWithSearch(index, 1_000_000)()
+	b.until("the other partition is open", func() bool {
+		_, _, err := b.store.CreateMessage(t.Context(), app, other, "a sign", chat.Idempotency{})
+		return err == nil
+	})
+	b.until("the sink has read every stream", func() bool { return b.hits(index, app, other, "sign") > 0 })
+	if b.hits(index, app, c, "lost") > 0 {
+		t.Error("what was never stored is found")
+	}
+	close(release)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	b.until("what is stored is found", func() bool { return b.hits(index, app, c, "plums") == 1 })
 }

@@ -35,7 +35,7 @@ func (s *sink) resync(ctx context.Context, filling []db.FlushCursor) error {
 		to := taken[int(c.PartitionID)]
 		_, err := s.f.db.AdvanceSink(ctx, db.AdvanceSinkParams{
 			Position: to.Position, PositionGen: to.PositionGen, State: db.StateFollow,
-			PartitionID: c.PartitionID, Sink: s.name, OldPosition: c.Position, OldState: db.StateResync,
+			PartitionID: c.PartitionID, Sink: s.name, OldPosition: c.Position, OldPositionGen: c.PositionGen, OldState: db.StateResync,
 		})
 		if err != nil {
 			return err

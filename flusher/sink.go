@@ -265,7 +265,7 @@ func (s *sink) step(run context.Context) (more bool, err error) {
 func (s *sink) turn(ctx context.Context, c db.FlushCursor) error {
 	n, err := s.f.db.AdvanceSink(ctx, db.AdvanceSinkParams{
 		Position: c.Position, PositionGen: c.PositionGen, State: db.StateResync,
-		PartitionID: c.PartitionID, Sink: s.name, OldPosition: c.Position, OldState: db.StateFollow,
+		PartitionID: c.PartitionID, Sink: s.name, OldPosition: c.Position, OldPositionGen: c.PositionGen, OldState: db.StateFollow,
 	})
 	if n > 0 {
 		s.f.metrics.resyncs.Inc()
@@ -291,6 +291,9 @@ func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, e
 		return m, err
 	}
 	s.at("sink.read")
+	if b.Stale.Generation != committed.Gen {
+		return m, nil // another Redis than the one whose writes were committed: until it is opened it may hold others
+	}
 	if !b.Follows {
 		return m, s.turn(ctx, c)
 	}
@@ -358,7 +361,8 @@ func (s *sink) put(ctx context.Context, moves []move) error {
 			}
 			_, err := q.AdvanceSink(ctx, db.AdvanceSinkParams{ // where it moves nothing, somebody else put the same
 				Position: m.to.Position, PositionGen: m.to.PositionGen, State: db.StateFollow,
-				PartitionID: m.from.PartitionID, Sink: s.name, OldPosition: m.from.Position, OldState: db.StateFollow,
+				PartitionID: m.from.PartitionID, Sink: s.name, OldPosition: m.from.Position, OldPositionGen: m.from.PositionGen,
+				OldState: db.StateFollow,
 			})
 			if err != nil {
 				return err

@@ -125,7 +125,7 @@ func TestSearchFollowsTheStreamAndIsFilledWhenItCannot(t *testing.T) {
 // Search that was never there delays nothing but search.
 func TestWritesAreAcceptedThoughSearchNeverCame(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b *bundle) {
+	onEach(t, func(_ *testing.T, b *bundle) {
 		const share = 300 // entries of a partition; Redis trims in nodes of a hundred
 		b.queue.MaxEntries, b.config.Retention = share*partitions, 0
 		index := &indexes{}

@@ -60,18 +60,18 @@ func long(all []bad) []bad {
 // whitespace is every character of Unicode's property White_Space, alone and all together, escaped and as it is.
 func whitespace(p *place) []bad {
 	bodies := []string{`{"MEMBER":""}`}
-	everything := ""
+	var everything strings.Builder
 	for _, r := range unicode.White_Space.R16 { // it has none above
 		for c := r.Lo; c <= r.Hi; c += r.Stride {
 			escaped := `\u` + strconv.FormatUint(uint64(c)+1<<16, 16)[1:]
 			bodies = append(bodies, `{"MEMBER":"`+escaped+`"}`)
-			everything += escaped
+			everything.WriteString(escaped)
 			if c >= ' ' {
-				everything += string(rune(c))
+				everything.WriteRune(rune(c))
 			}
 		}
 	}
-	return p.everywhere("#/MEMBER", append(bodies, `{"MEMBER":"`+everything+`"}`)...)
+	return p.everywhere("#/MEMBER", append(bodies, `{"MEMBER":"`+everything.String()+`"}`)...)
 }
 
 var badFields = []row{

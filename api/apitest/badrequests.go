@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -136,14 +137,15 @@ var badPaths = []row{
 		return append(all, bad{method: "DELETE", path: "/nowhere"}, bad{method: "OPTIONS", path: "/nowhere"}, bad{method: "POST", path: "/nowhere", body: "x"})
 	}},
 	{"a path that means the same", 0, "", func(p *place) []bad {
-		encoded := ""
+		var b strings.Builder
 		for _, c := range []byte(p.said) {
 			if c == '/' {
-				encoded += "/"
+				b.WriteByte('/')
 			} else {
-				encoded += "%" + strings.ToUpper(string("0123456789abcdef"[c>>4])+string("0123456789abcdef"[c&15]))
+				fmt.Fprintf(&b, "%%%02X", c)
 			}
 		}
+		encoded := b.String()
 		return gets(nil, p.said+"/", p.said+"?", p.said+"/?x", encoded, strings.ToLower(encoded), "/applications/")
 	}},
 }

@@ -25,11 +25,11 @@ func TestLocalModeKeepsTheContract(t *testing.T) {
 }
 
 // What search needs can all be made again from the tables.
-func TestALostOrDamagedSearchIndexIsBuiltAnew(t *testing.T) {
+func TestALostOrDamagedSearchIndexIsBuiltAnew(t *testing.T) { //nolint:tparallel // its parts follow on each other
 	t.Parallel()
 	dir := t.TempDir()
 	var found string
-	t.Run("Before", func(t *testing.T) { //nolint:paralleltest // one process after another
+	t.Run("Before", func(t *testing.T) {
 		base := "http://" + start(t, localEnviron(dir), "local", "ready")
 		var made struct{ Token string }
 		if err := json.Unmarshal([]byte(call(t, base+"/applications", `{"name":"x"}`)), &made); err != nil {
@@ -41,12 +41,12 @@ func TestALostOrDamagedSearchIndexIsBuiltAnew(t *testing.T) {
 		found = chats + "/1/messages/search?q=teap"
 		finds(t, base+found)
 	})
-	for name, damage := range map[string]func(file string) error{
+	for name, damage := range map[string]func(file string) error{ //nolint:paralleltest // one process after another
 		"Lost": os.Remove, "Garbage": func(f string) error { return os.WriteFile(f, []byte(strings.Repeat("no index", 1000)), 0o600) },
 		"Emptied": func(f string) error { return os.Truncate(f, 0) },
 	} {
 		for _, pattern := range []string{"*", "*.zap", "root.bolt"} {
-			t.Run(name+pattern, func(t *testing.T) { //nolint:paralleltest // one process after another
+			t.Run(name+pattern, func(t *testing.T) {
 				files, err := filepath.Glob(filepath.Join(dir, "search", pattern))
 				if err != nil || len(files) == 0 {
 					t.Fatal(files, err)

@@ -22,7 +22,8 @@ WHERE partition_id = sqlc.arg(partition_id) AND sink = 'mysql' AND gen = sqlc.ar
 
 -- name: AdvanceSink :execrows
 UPDATE flush_cursors SET position = sqlc.arg(position), position_gen = sqlc.arg(position_gen), state = sqlc.arg(state)
-WHERE partition_id = sqlc.arg(partition_id) AND sink = sqlc.arg(sink) AND position = sqlc.arg(old_position) AND state = sqlc.arg(old_state);
+WHERE partition_id = sqlc.arg(partition_id) AND sink = sqlc.arg(sink) AND position = sqlc.arg(old_position)
+  AND position_gen = sqlc.arg(old_position_gen) AND state = sqlc.arg(old_state);
 
 -- name: DeleteSink :exec
 DELETE FROM flush_cursors WHERE sink = ? AND sink <> 'mysql';

@@ -133,7 +133,7 @@ func spread(conn, n, salt int) int64 {
 	x := uint64(conn)<<40 ^ uint64(n)<<8 ^ uint64(salt) //nolint:gosec // any bits will do
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return int64((x ^ x>>31) >> 1) //nolint:gosec // 63 bits
+	return int64((x ^ x>>31) >> 1)
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

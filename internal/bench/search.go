@@ -219,7 +219,7 @@ func newVocabulary() *vocabulary {
 		}
 		v.words = append(v.words, w.String())
 	}
-	v.zipf = rand.NewZipf(v.random, 1.1, 10, uint64(len(v.words)-1))
+	v.zipf = rand.NewZipf(v.random, 1.1, 10, uint64(len(v.words)-1)) //nolint:gosec // positive
 	return v
 }
 

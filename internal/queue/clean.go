@@ -51,11 +51,15 @@ func (q *Queue) CleanAgain(ctx context.Context, p int, to chat.Version) error {
 		if err != nil {
 			return err
 		}
+		var last chat.Version
+		if len(es) > 0 {
+			last = es[len(es)-1].Version
+		}
 		upTo := to
 		if more {
-			upTo = es[len(es)-1].Version
+			upTo = last
 		}
-		if _, err := q.clean(ctx, p, from, upTo, "passed", es, 0); err != nil {
+		if _, err := q.clean(ctx, p, from, upTo, last.ID(), es, 0); err != nil {
 			return err
 		}
 		from = upTo
@@ -110,8 +114,11 @@ func (q *Queue) clean(ctx context.Context, p int, from, to chat.Version, how str
 		return 0, fmt.Errorf("clean partition %d: %w", p, err)
 	}
 	n, ok := length.(int64)
-	if !ok {
+	switch {
+	case !ok:
 		return 0, errReply
+	case n < 0:
+		return 0, fmt.Errorf("clean partition %d: %w", p, errRead)
 	}
 	return n, nil
 }

@@ -3,12 +3,12 @@
 --
 -- KEYS  1 stream, 2 open, then seq and pending of each scope
 -- ARGV  1 and 2 the entry ids above which, and up to which, all that was committed is in this call
---       3 «flushed» when all of it was just flushed; «passed» when it is read again from the stream, what was void then
---         and had its number given anew included
+--       3 «flushed» when all of it was just flushed; else it was read again from the stream, what was void then and had
+--         its number given anew included, and this is the id of the last entry that was read, or 0-0 for none
 --       4 the entry id below which the stream is trimmed, as far as it is cleaned (empty: not at all)
 --       5 seconds a counter lives once nothing of its scope is pending
 --       then for each scope how many numbers follow, and the numbers
--- reply the stream's length
+-- reply the stream's length; -1 when another entry lies last there now: Redis is another one, and nothing was done
 --
 -- A pending write goes only while it is a committed one: a newer edit stays. How far all is cleaned is noted in «open», so
 -- that a new leader begins there.
@@ -19,6 +19,11 @@ local function above(id, other)
   local oms, oseq = string.match(other, '^(%d+)-(%d+)')
   ms, oms = tonumber(ms), tonumber(oms)
   return ms > oms or (ms == oms and tonumber(seq) > tonumber(oseq))
+end
+
+if not flushed then
+  local last = redis.call('XREVRANGE', stream, to, '(' .. from, 'COUNT', 1)[1]
+  if (last and last[1] or '0-0') ~= ARGV[3] then return -1 end
 end
 
 local at = 6

@@ -419,3 +419,24 @@ func TestWhatIsNotCleanedIsNotTrimmed(t *testing.T) {
 		}
 	})
 }
+
+// Redis may be another one by the time that what was read there is cleaned.
+func TestWhatWasReadFromAnotherRedisCleansNothing(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b bundle) {
+		b.must(t, newChat(app))
+		b.must(t, newMessage(app, 1, "a message"))
+		s := chat.Scope{Application: app, Chat: 1}
+		p, es := b.q.Partition(s), b.drain(t, s)
+		last := es[len(es)-1].Version
+		if _, err := b.q.clean(t.Context(), p, 0, last, chat.Version(0).ID(), nil, 0); !errors.Is(err, errRead) {
+			t.Fatalf("a Redis that held nothing: %v", err)
+		}
+		if err := b.q.CleanAgain(t.Context(), p, last); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := b.q.Views(t.Context(), s, []int64{1}); err != nil || v.Pending[0] != nil {
+			t.Fatalf("the message stays pending: %v", err)
+		}
+	})
+}

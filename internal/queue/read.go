@@ -95,7 +95,8 @@ func decodeBatch(proof, above []any, from Position) (b Batch, err error) {
 	return b, nil
 }
 
-// errRead says that the position came into the stream after it was read.
+// errRead says that the stream is another one than the one that was read: the position came into it afterwards, or what
+// was to be cleaned lies in it no more.
 var errRead = errors.New("queue: the stream changed while it was read")
 
 func decodeRaw(raw any) (Entry, error) {

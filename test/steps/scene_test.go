@@ -275,7 +275,7 @@ func (s *scene) resend() { s.postBody(s.b, 1, s.keyed, s.key) }
 func (s *scene) reopen() {
 	for p := range s.partitions {
 		for {
-			cur, err := s.b.db.Cursor(s.t.Context(), db.CursorParams{PartitionID: int32(p), Sink: db.SinkDatabase}) //nolint:gosec // small
+			cur, err := s.b.db.Cursor(s.t.Context(), db.CursorParams{PartitionID: int32(p), Sink: db.SinkDatabase})
 			if err == nil {
 				var gen int64
 				gen, err = s.b.queue.Open(s.t.Context(), p, cur.Gen, s.stale(cur.Gen))

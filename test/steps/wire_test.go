@@ -80,7 +80,7 @@ func (w *wire) armed(request []byte) (lose bool, hold *held) {
 
 func (w *wire) serve(client net.Conn) {
 	defer func() { _ = client.Close() }()
-	server, err := (&net.Dialer{}).Dial("tcp", w.upstream) //nolint:noctx // ends with its client
+	server, err := (&net.Dialer{}).Dial("tcp", w.upstream)
 	if err != nil {
 		return
 	}
