@@ -180,14 +180,23 @@ func (q *Queries) InsertCursor(ctx context.Context, arg InsertCursorParams) erro
 	return err
 }
 
-const lockCursor = `-- name: LockCursor :exec
-UPDATE flush_cursors SET replid = replid WHERE partition_id = ? AND sink = 'mysql'
+const lockCursor = `-- name: LockCursor :execrows
+UPDATE flush_cursors SET replid = replid WHERE partition_id = ? AND sink = 'mysql' AND gen = ?
 `
 
-// Holds off flushes and openings of the partition until the transaction ends.
-func (q *Queries) LockCursor(ctx context.Context, partitionID int32) error {
-	_, err := q.db.ExecContext(ctx, lockCursor, partitionID)
-	return err
+type LockCursorParams struct {
+	PartitionID int32
+	Gen         int64
+}
+
+// Holds off flushes and openings of the partition until the transaction ends, in a generation. It reads nothing, so that
+// what is read after it is as new as the lock.
+func (q *Queries) LockCursor(ctx context.Context, arg LockCursorParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, lockCursor, arg.PartitionID, arg.Gen)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const searchSinks = `-- name: SearchSinks :many

@@ -171,7 +171,16 @@ func TestALockedCursorHoldsOffFlushes(t *testing.T) {
 		ctx := t.Context()
 		var moved int64
 		e.whileLocked(t,
-			func(q *db.Queries) error { return q.LockCursor(ctx, 1) },
+			func(q *db.Queries) error {
+				n, err := q.LockCursor(ctx, db.LockCursorParams{PartitionID: 1, Gen: 7})
+				same(t, "a lock in another generation", n, 0)
+				if err != nil {
+					return err
+				}
+				n, err = q.LockCursor(ctx, db.LockCursorParams{PartitionID: 1, Gen: 0})
+				same(t, "a lock", n, 1)
+				return err
+			},
 			func(q *db.Queries) (err error) {
 				moved, err = q.AdvanceCursor(ctx, db.AdvanceCursorParams{Position: 1, PartitionID: 1, Gen: 0})
 				return err

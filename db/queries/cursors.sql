@@ -28,6 +28,7 @@ WHERE partition_id = sqlc.arg(partition_id) AND sink = sqlc.arg(sink) AND positi
 -- name: DeleteSink :exec
 DELETE FROM flush_cursors WHERE sink = ? AND sink <> 'mysql';
 
--- Holds off flushes and openings of the partition until the transaction ends.
--- name: LockCursor :exec
-UPDATE flush_cursors SET replid = replid WHERE partition_id = ? AND sink = 'mysql';
+-- Holds off flushes and openings of the partition until the transaction ends, in a generation. It reads nothing, so that
+-- what is read after it is as new as the lock.
+-- name: LockCursor :execrows
+UPDATE flush_cursors SET replid = replid WHERE partition_id = ? AND sink = 'mysql' AND gen = ?;

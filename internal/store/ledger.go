@@ -82,41 +82,53 @@ func (l Ledger) LastNumber(ctx context.Context, partition int, s chat.Scope, pen
 // stored: no gap stays. In another generation than the one in which they were missing, nothing is done.
 func (l Ledger) addMissingChats(ctx context.Context, partition int, gen, app, from, to int64) error {
 	failpoint.Hit(l.DB, "missing.begin")
+	dead, err := l.DB.DeadLettersInWindow(ctx, db.DeadLettersInWindowParams{ApplicationID: app, FromNumber: from, ToNumber: to})
+	if err != nil {
+		return err
+	}
+	refused := map[int64]bool{} // they have their place there
+	for _, d := range dead {
+		refused[d.Number] = true
+	}
+	failpoint.Hit(l.DB, "missing.dead")
 	return l.DB.WithTx(ctx, func(q *db.Queries) error {
-		if err := q.LockCursor(ctx, int32(partition)); err != nil { //nolint:gosec // < 1024
+		held, err := q.LockCursor(ctx, db.LockCursorParams{PartitionID: int32(partition), Gen: gen}) //nolint:gosec // < 1024
+		if err != nil || held == 0 {
 			return err
 		}
 		failpoint.Hit(l.DB, "missing.locked")
-		cur, err := cursor(ctx, q, partition)
-		failpoint.Hit(l.DB, "missing.cursor")
-		if err != nil || cur.Generation != gen {
-			return err
-		}
 		now := time.Now().UTC().Truncate(time.Microsecond)
+		var added []int64
 		for n := from; n <= to; n++ {
-			dead, err := q.DeadLettersInWindow(ctx, db.DeadLettersInWindowParams{ApplicationID: app, FromNumber: n, ToNumber: n})
+			if refused[n] {
+				continue
+			}
+			err := q.InsertChat(ctx, db.InsertChatParams{ApplicationID: app, Number: n, CreatedAt: now, UpdatedAt: now})
+			if db.IsDuplicate(err) {
+				continue // somebody else adds it too
+			}
 			if err != nil {
 				return err
 			}
-			if len(dead) > 0 {
-				continue // it has its place there
-			}
-			failpoint.Hit(l.DB, "missing.dead")
+			failpoint.Hit(l.DB, "missing.inserted")
+			added = append(added, n)
+		}
+		if err := q.AddChatsCount(ctx, db.AddChatsCountParams{Delta: int64(len(added)), ID: app}); err != nil {
+			return err
+		}
+		// counted after the rows are there: what is stored from now on waits for them and raises the count itself
+		for _, n := range added {
+			failpoint.Hit(l.DB, "missing.added")
 			count, err := q.RecountMessages(ctx, db.RecountMessagesParams{ApplicationID: app, ChatNumber: n})
 			if err != nil {
 				return err
 			}
-			failpoint.Hit(l.DB, "missing.count")
-			err = q.InsertChat(ctx, db.InsertChatParams{ApplicationID: app, Number: n, MessagesCount: count, CreatedAt: now, UpdatedAt: now})
-			if err == nil {
-				failpoint.Hit(l.DB, "missing.inserted")
-				err = q.AddChatsCount(ctx, db.AddChatsCountParams{Delta: 1, ID: app})
-			}
-			if err != nil && !db.IsDuplicate(err) { // somebody else adds it too
+			failpoint.Hit(l.DB, "missing.counted")
+			if _, err := q.SetMessagesCount(ctx, db.SetMessagesCountParams{MessagesCount: count, ApplicationID: app, Number: n}); err != nil {
 				return err
 			}
-			failpoint.Hit(l.DB, "missing.added")
 		}
+		failpoint.Hit(l.DB, "missing.commit")
 		return nil
 	})
 }

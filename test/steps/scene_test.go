@@ -91,11 +91,14 @@ func play(t *testing.T, w *world, step string, r reach, acts []act) {
 // stage is what every scene begins with: messages that are stored, and some that are accepted and not stored yet.
 func (s *scene) stage() {
 	p := s.newPod(s.t, "stage", false, nil)
-	app, _, err := p.store.CreateApplication(s.t.Context(), "an application", chat.Idempotency{})
-	if err != nil {
-		s.t.Fatal(err)
+	for apart := false; !apart; { // the chats from the messages of the second one, where there are partitions
+		app, _, err := p.store.CreateApplication(s.t.Context(), "an application", chat.Idempotency{})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.h.app, s.h.token = app.ID, app.Token
+		apart = s.partitions == 1 || p.queue.Partition(chat.Scope{Application: app.ID}) != p.queue.Partition(chat.Scope{Application: app.ID, Chat: 2})
 	}
-	s.h.app, s.h.token = app.ID, app.Token
 	s.chat(p, chat.Idempotency{})
 	s.post(p, 1, "one", chat.Idempotency{})
 	s.post(p, 1, "two", chat.Idempotency{})
