@@ -86,5 +86,10 @@ func (s *scene) indexed() bool {
 func (s *scene) checkIndex() {
 	s.t.Helper()
 	s.index.set(func(i *index) { i.away, i.refusing = false, false })
-	until(s.t, "the index holds what is stored", s.indexed)
+	until(s.t, "the index holds what is stored", func() bool {
+		if len(s.openLetters(s.b)) > 0 { // of a bulk that was under way when the index began to take them
+			retry(s)
+		}
+		return s.indexed()
+	})
 }
