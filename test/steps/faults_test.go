@@ -106,6 +106,7 @@ func answerLost(s *scene) {
 // late: the pod goes on, and its next statement reaches the database when the pod has long given it up.
 func late(s *scene) {
 	s.late = s.database.holdRequest()
+	s.h.free() // it may try again and be answered at any time
 	s.release()
 	s.await("a statement is on its way", s.late.arrived)
 }

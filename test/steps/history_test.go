@@ -40,7 +40,7 @@ type history struct {
 	bodies int
 	writes []*write
 
-	accepted bool // the stopped pod has the answer to its write and has not told it
+	accepted bool // the stopped pod may have the answer to its write and not have told it
 	gone     bool // and Redis was lost since
 }
 
@@ -102,6 +102,20 @@ func (h *history) lostTarget(w *write) bool {
 		}
 	}
 	return false
+}
+
+// free says that what the stopped pod sends may be accepted by now.
+func (h *history) free() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.accepted = true
+}
+
+// lostSince says that Redis was lost since then.
+func (h *history) lostSince() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.gone
 }
 
 // row of a table, or the zero row.

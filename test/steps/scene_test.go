@@ -70,7 +70,9 @@ func play(t *testing.T, w *world, step string, r reach, acts []act) {
 			s.await("the step", reached)
 		}
 	}
-	s.h.accepted = step == "accept.reply"
+	if step == "accept.reply" {
+		s.h.free()
+	}
 	s.h.checkReads(t, s.b)
 	for _, act := range acts {
 		act(s)
@@ -240,7 +242,7 @@ func (s *scene) chat(p *pod, key chat.Idempotency) int64 {
 	begun := s.h.begin(w)
 	var err error
 	w.number, _, err = p.send(s.t, s.h, &w)
-	w.risk = p == s.a && s.h.gone
+	w.risk = p == s.a && s.h.lostSince()
 	s.h.add(begun, w, err)
 	return w.number
 }
@@ -254,7 +256,7 @@ func (s *scene) postBody(p *pod, c int64, body string, key chat.Idempotency) int
 	begun := s.h.begin(w)
 	var err error
 	w.number, _, err = p.send(s.t, s.h, &w)
-	w.risk = p == s.a && s.h.gone
+	w.risk = p == s.a && s.h.lostSince()
 	s.h.add(begun, w, err)
 	return w.number
 }
@@ -267,7 +269,7 @@ func (s *scene) edit(p *pod, c, n int64) {
 	if err != nil {
 		w.version = 0
 	}
-	w.risk = p == s.a && s.h.gone
+	w.risk = p == s.a && s.h.lostSince()
 	s.h.add(begun, w, err)
 }
 
