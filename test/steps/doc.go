@@ -6,7 +6,7 @@
 //	reaches_test.go  how a pod comes to a step
 //	faults_test.go   what the other side does
 //	scene_test.go    one pair: come to the step, stop, act, go on or die, drain, check
-//	history_test.go  what was acknowledged, and the checks
+//	history_test.go  what was acknowledged; check_test.go holds tables, Redis and reads against it
 //	world_test.go    the engines and pods; wire_test.go loses answers and holds requests
 //
 // The tests need the build tag «failpoint».
