@@ -248,7 +248,11 @@ func TestSearchReadsNothingOfARedisThatIsNotOpenInTheDatabasesGeneration(t *test
 	locked, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() { // nobody opens the partition
 		ended <- b.db.WithTx(context.Background(), func(q *db.Queries) error {
-			err := q.LockCursor(context.Background(), int32(partition(c)))
+			p := int32(partition(c))
+			cur, err := q.Cursor(context.Background(), db.CursorParams{PartitionID: p, Sink: db.SinkDatabase})
+			if err == nil {
+				_, err = q.LockCursor(context.Background(), db.LockCursorParams{PartitionID: p, Gen: cur.Gen})
+			}
 			close(locked)
 			<-release
 			return err

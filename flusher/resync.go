@@ -66,8 +66,15 @@ func (s *sink) scan(ctx context.Context, from map[int]int64) error {
 				of = append(of, int32(p)) //nolint:gosec // ≤ 1024
 			}
 		}
-		if err := s.fill(ctx, messages, of); err != nil {
-			return err
+		for len(messages) > 0 {
+			n, size := 0, 0
+			for ; n < len(messages) && size < maxBytes; n++ {
+				size += len(messages[n].Body)
+			}
+			if err := s.fill(ctx, messages[:n], of[:n]); err != nil {
+				return err
+			}
+			messages, of = messages[n:], of[n:]
 		}
 		if len(rows) < sinkPage {
 			return nil
