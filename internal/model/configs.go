@@ -28,6 +28,7 @@ func Configs() []Config {
 		{Name: "flushall-restart", Writes: three, Budget: Budget{Flushall: 1, Restart: 1, Crash: 1}, Generation: 5},
 		{Name: "lag-flushall", Writes: three, Budget: Budget{Snapshot: 1, Lag: 1, Flushall: 1}, Generation: 5},
 		{Name: "lag-flushall-edit", Writes: edited, Budget: Budget{Snapshot: 1, Lag: 1, Flushall: 1}, Generation: 5},
+		{Name: "lag-back-flushall", Writes: two, Budget: Budget{Snapshot: 2, Lag: 2, Flushall: 1}, Generation: 5, Pods: 1, Flushers: 1},
 		{Name: "disk", Writes: three, Budget: Budget{Disk: 1, Restart: 1, Crash: 1}, Generation: 5},
 		{Name: "poison", Writes: poisoned, Budget: Budget{Restart: 1, Crash: 1, Again: 1}, Generation: 4},
 		{Name: "poison-lag", Writes: poisoned, Budget: Budget{Snapshot: 1, Lag: 1, Crash: 1}, Generation: 4},

@@ -29,6 +29,7 @@ const (
 	indexGhost       = "the index shows what has no row"
 
 	indexAfterFailover  = "after a failover of the database an index that was being filled may miss what is filled in again"
+	lostShown           = "a Redis that came back with a lost write shows it under its number, given anew, until it is opened"
 	missesAfterFailover = "after a failover of the database a read misses a stored write for a while"
 )
 
@@ -46,7 +47,12 @@ func (m *Model) check(s *State) {
 		}
 		switch {
 		case seen.Write != 0 && seen.Version >= c.Version:
-			if b := seen.Write - 1; int(b) != w && (seen.Version == c.Version || !m.Writes[b].Edit) {
+			b := seen.Write - 1
+			switch {
+			case int(b) == w || (seen.Version != c.Version && m.Writes[b].Edit):
+			case !s.Redis.opened() && s.Lost>>b&1 == 1:
+				m.note = lostShown
+			default:
 				m.tell(s, readMistakes)
 			}
 		case m.Budget.SQL > s.Budget.SQL:

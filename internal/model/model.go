@@ -12,7 +12,7 @@ func (m *Model) keeps(r Rule) bool { return !m.Without.has(r) }
 
 func (m *Model) clear() { m.violation, m.note, m.single = "", "", false }
 
-// break_ notes the first promise that is broken.
+// violate notes the first promise that is broken.
 func (m *Model) violate(what string) {
 	if m.violation == "" {
 		m.violation = what

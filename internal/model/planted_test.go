@@ -86,6 +86,22 @@ var planted = []struct {
 	{retried, Without(RewindIsUnique), indexMisses},
 }
 
+// precautions are rules for what the bounds do not reach: alone taken back, they were not seen to break anything.
+var precautions = Without(OpenAboveSeen, WorkerOpensUnequal, MarkerKeepsAtFloorAlone, EditOverLower)
+
+func TestEveryRuleIsPlantedOrAPrecaution(t *testing.T) {
+	t.Parallel()
+	var all Rules
+	for _, p := range planted {
+		all |= p.taken
+	}
+	for _, r := range AllRules() {
+		if all.has(r) == precautions.has(r) {
+			t.Errorf("%s: planted %v, a precaution %v", r, all.has(r), precautions.has(r))
+		}
+	}
+}
+
 func TestWithoutAnyOneRuleAPromiseBreaks(t *testing.T) {
 	t.Parallel()
 	for _, p := range planted {

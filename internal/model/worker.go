@@ -129,19 +129,19 @@ func between(r *Redis, from, to uint8) []Entry {
 	return es[:n]
 }
 
-// last is the version of the last entry that was read, 0 for none.
-func (w *Worker) last() uint8 {
+// last is the position of the last entry that was read, zero for none.
+func (w *Worker) last() Position {
 	if w.Batch == 0 {
-		return 0
+		return Position{}
 	}
-	return w.Buffer[w.Batch-1].Version
+	return w.Buffer[w.Batch-1].position()
 }
 
-// lastUpTo is the version of a stream's last entry above one version and up to another, 0 for none.
-func lastUpTo(r *Redis, from, to uint8) (last uint8) {
+// lastUpTo is the position of a stream's last entry above one version and up to another, zero for none.
+func lastUpTo(r *Redis, from, to uint8) (last Position) {
 	for _, e := range r.entries() {
 		if e.Version > from && e.Version <= to {
-			last = e.Version
+			last = e.position()
 		}
 	}
 	return last

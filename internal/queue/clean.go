@@ -51,15 +51,14 @@ func (q *Queue) CleanAgain(ctx context.Context, p int, to chat.Version) error {
 		if err != nil {
 			return err
 		}
-		var last chat.Version
-		if len(es) > 0 {
-			last = es[len(es)-1].Version
+		last, upTo := "", to
+		if n := len(es); n > 0 {
+			last = es[n-1].Version.ID() + " " + itoa(es[n-1].Generation)
+			if more {
+				upTo = es[n-1].Version
+			}
 		}
-		upTo := to
-		if more {
-			upTo = last
-		}
-		if _, err := q.clean(ctx, p, from, upTo, last.ID(), es, 0); err != nil {
+		if _, err := q.clean(ctx, p, from, upTo, last, es, 0); err != nil {
 			return err
 		}
 		from = upTo

@@ -4,7 +4,7 @@
 -- KEYS  1 stream, 2 open, then seq and pending of each scope
 -- ARGV  1 and 2 the entry ids above which, and up to which, all that was committed is in this call
 --       3 «flushed» when all of it was just flushed; else it was read again from the stream, what was void then and had
---         its number given anew included, and this is the id of the last entry that was read, or 0-0 for none
+--         its number given anew included, and this is «id generation» of the last entry that was read, or empty
 --       4 the entry id below which the stream is trimmed, as far as it is cleaned (empty: not at all)
 --       5 seconds a counter lives once nothing of its scope is pending
 --       then for each scope how many numbers follow, and the numbers
@@ -23,7 +23,7 @@ end
 
 if not flushed then
   local last = redis.call('XREVRANGE', stream, to, '(' .. from, 'COUNT', 1)[1]
-  if (last and last[1] or '0-0') ~= ARGV[3] then return -1 end
+  if (last and last[1] .. string.match(last[2][2], '^%a( %d+)') or '') ~= ARGV[3] then return -1 end
 end
 
 local at = 6

@@ -429,7 +429,7 @@ func TestWhatWasReadFromAnotherRedisCleansNothing(t *testing.T) {
 		s := chat.Scope{Application: app, Chat: 1}
 		p, es := b.q.Partition(s), b.drain(t, s)
 		last := es[len(es)-1].Version
-		if _, err := b.q.clean(t.Context(), p, 0, last, chat.Version(0).ID(), nil, 0); !errors.Is(err, errRead) {
+		if _, err := b.q.clean(t.Context(), p, 0, last, "", nil, 0); !errors.Is(err, errRead) {
 			t.Fatalf("a Redis that held nothing: %v", err)
 		}
 		if err := b.q.CleanAgain(t.Context(), p, last); err != nil {
