@@ -212,15 +212,18 @@ func (s *scene) finish(r reach) {
 	if r.after != nil {
 		r.after(s)
 	}
-	s.post(s.b, 1, "afterwards", chat.Idempotency{})
-	s.edit(s.b, 1, 1)
-	s.chat(s.b, chat.Idempotency{})
+	s.a.stop()
+	s.b.stop()
+	last := s.newPod(s.t, "last", false, s.indexes()) // a successor, who cleans what was left behind
+	s.post(last, 1, "afterwards", chat.Idempotency{})
+	s.edit(last, 1, 1)
+	s.chat(last, chat.Idempotency{})
+	last.flush()
 	until(s.t, "the queue is drained in the end", s.drained)
 	if s.index != nil {
 		s.checkIndex()
 	}
-	s.a.stop()
-	s.b.stop()
+	last.stop()
 	s.h.checkRows(s.t, s.world)
 	s.h.checkReads(s.t, s.b)
 	if !s.dies {
