@@ -41,8 +41,8 @@ func TestAPodIsKilledAtEveryStepOfAccepting(t *testing.T) {
 	}
 	pod.start()
 	l.check(s)
-	if n := l.replayed.Load(); n < rounds/2 {
-		t.Errorf("of the writes whose answers were killed %d were replayed", n)
+	if l.replayed.Load() == 0 { // not each kill has one: a batch may have asked for a counter alone, or was refused
+		t.Error("no write was replayed though answers were killed")
 	}
 }
 
