@@ -28,10 +28,12 @@ func localMode(b *bench) error {
 		if err != nil {
 			return err
 		}
+		cost := costs(map[string]int{"local": p.cmd.Process.Pid})
 		l, err := drive(p.addr, 64, b.seconds, "202", post(token, 0, false))
 		if err != nil {
 			return err
 		}
+		fmt.Printf("      µs of processor a request:%s\n", cost(l.requests))
 		p.stop()
 		fmt.Printf("   local %6.0f/s against %6.0f transactions/s ratio %.2f, ready in %v, failed %d\n", l.perSecond(), base, l.perSecond()/base, ready, l.failed)
 		all, starts = append(all, l.perSecond()/base), append(starts, ready.Seconds())
