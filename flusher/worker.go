@@ -61,7 +61,7 @@ func (w *worker) run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			w.forget()
 			if errors.Is(err, errMoved) {
-				w.log.Info("another flusher was here first")
+				w.log.Debug("another flusher was here first")
 			} else {
 				w.f.metrics.failure(w.p)
 				w.log.Error("flush failed; it is tried again", "error", err, "pause", pause)

@@ -14,7 +14,7 @@ import (
 // client asks the pods as a client should: each request goes to some pod, and again until it is answered.
 type client struct {
 	t        *testing.T
-	addrs    []string
+	addrs    atomic.Pointer[[]string]
 	http     http.Client
 	refused  atomic.Int64           // answers 503
 	replayed atomic.Int64           // answers that repeat an earlier one, which was lost on its way
@@ -23,11 +23,21 @@ type client struct {
 }
 
 func newClient(t *testing.T, addrs []string, connections int) *client {
-	c := &client{t: t, addrs: addrs}
+	c := &client{t: t}
+	c.reach(addrs)
 	c.http.Transport = &http.Transport{MaxIdleConnsPerHost: connections}
 	c.http.Timeout = 10 * time.Second
 	t.Cleanup(c.http.CloseIdleConnections)
 	return c
+}
+
+// reach turns it to these pods.
+func (c *client) reach(addrs []string) { c.addrs.Store(&addrs) }
+
+// some pod's address.
+func (c *client) some() string {
+	addrs := *c.addrs.Load()
+	return addrs[rand.IntN(len(addrs))]
 }
 
 // insist sends a request until it is acknowledged.
@@ -54,7 +64,7 @@ func (c *client) insist(method, path, key string, body, answer any) {
 
 // send sends a request once, to some pod.
 func (c *client) send(method, path, key string, body any) (int, []byte, error) {
-	return c.sendTo(c.addrs[rand.IntN(len(c.addrs))], method, path, key, body)
+	return c.sendTo(c.some(), method, path, key, body)
 }
 
 func (c *client) sendTo(addr, method, path, key string, body any) (int, []byte, error) {

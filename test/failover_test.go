@@ -140,7 +140,7 @@ func TestASupersededMasterAcknowledgesNothing(t *testing.T) {
 	l.more(between)
 	p.follow(old, p.master) // demoted at last, it forgets what nobody acknowledged
 	cutOff.turn(p.master.Addr)
-	l.addrs = append(l.addrs, stray.addr)
+	l.reach(append(s.addrs(), stray.addr))
 	for i := range 9 {
 		l.post(1, fmt.Sprintf("to the superseded master, %d", i+1))
 	}

@@ -158,7 +158,7 @@ func (l *load) search(chat int64, text string) map[int64]string {
 	found := map[int64]string{}
 	path := fmt.Sprintf("%s/search?limit=200&q=%s", l.path(chat), text)
 	for {
-		r, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, "http://"+l.addrs[0]+path, nil)
+		r, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, "http://"+l.some()+path, nil)
 		if err != nil {
 			l.t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func TestAPodIsKilledAtEveryStepOfAccepting(t *testing.T) {
 	s := newService(t, 1, 1)
 	pod := s.addPod()
 	l := s.load(5, 10)
-	l.addrs = s.addrs()
+	l.reach(s.addrs())
 	for range rounds / 2 {
 		for _, step := range []string{"accept.send", "accept.reply"} {
 			pod.start("FAILPOINT=" + step + "=kill@40")
@@ -53,7 +53,7 @@ func TestWhoeverOpensAPartitionIsKilledAtEveryStep(t *testing.T) {
 	s := newService(t, 1, 1)
 	pod, f := s.addPod(), s.addFlusher()
 	l := s.load(5, 10)
-	l.addrs = s.addrs()
+	l.reach(s.addrs())
 	for range 2 {
 		for _, step := range []string{"open.bump", "open.script", "open.done", "seed.read", "seed.write"} {
 			pod.start("FAILPOINT=" + step + "=kill@1")

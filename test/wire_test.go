@@ -33,7 +33,7 @@ func TestALostReplyIsToldAsUnknown(t *testing.T) {
 	faulty := s.addPod("REDIS_URL=redis://" + w.addr() + "/0")
 	faulty.start()
 	faulty.ready()
-	l.addrs = []string{faulty.addr}
+	l.reach([]string{faulty.addr})
 	w.dropReplies()
 	status, answer, err := l.send(http.MethodPost, l.path(1), "once", map[string]string{"body": "once"})
 	if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(string(answer), "Idempotency-Key") {

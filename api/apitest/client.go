@@ -12,7 +12,7 @@ import (
 
 var transport = &http.Client{
 	Timeout:       30 * time.Second,
-	Transport:     &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true},
+	Transport:     &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true, IdleConnTimeout: time.Second}, // below every server's
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 

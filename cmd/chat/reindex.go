@@ -30,7 +30,11 @@ func reindex(ctx context.Context, e env) error {
 	if err := d.CheckPartitions(ctx, e.Partitions); err != nil {
 		return err
 	}
-	old, err := index.Current(ctx) // the flusher makes the first one
+	var old string
+	err = waitFor(ctx, e, "the first index, which a flusher makes", func(ctx context.Context) (err error) {
+		old, err = index.Current(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
