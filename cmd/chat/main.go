@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"syscall"
 
@@ -49,8 +50,14 @@ func init() { // not in the declaration: help refers to it
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
+
+// gcPercent lets the heap, which is small, grow to four times what is in use before it is cleaned: a request costs less.
+const gcPercent = 300
 
 // errUsage says that the command's words are wrong; its text was printed.
 var errUsage = errors.New("usage")

@@ -3,20 +3,24 @@ package queue
 import "sync"
 
 // Group gathers items while a call is in flight and hands them over together when it is done: the busier the service,
-// the larger the batches, with no timer and no wait when it is idle.
+// the larger the batches, with no timer and no wait when it is idle. Small calls may overlap: while one of no more than
+// overlap items is in flight a second begins, once as many items wait as that one took.
 type Group[T any] struct {
 	run     func([]T)
 	most    int // items a call
+	overlap int // items of a call beside which another may run; 0: none
 	bound   int // items waiting at most
 	mu      sync.Mutex
 	waiting []T
 	spare   []T
-	running bool
+	running int
+	taken   int // items of the call that began last
 }
 
-// NewGroup makes a Group whose calls run takes at most most items; run must not keep the slice.
-func NewGroup[T any](most, bound int, run func([]T)) *Group[T] {
-	return &Group[T]{run: run, most: most, bound: bound}
+// NewGroup makes a Group whose calls run takes at most most items; run must not keep the slice, and with an overlap it runs
+// twice at a time.
+func NewGroup[T any](most, overlap, bound int, run func([]T)) *Group[T] {
+	return &Group[T]{run: run, most: most, overlap: overlap, bound: bound}
 }
 
 // Add queues an item; false: too many wait already.
@@ -27,23 +31,31 @@ func (g *Group[T]) Add(item T) bool {
 		return false
 	}
 	g.waiting = append(g.waiting, item)
-	if !g.running {
-		g.running = true
+	if g.due() {
+		g.running++
 		go g.work()
 	}
 	return true
 }
 
+// due says whether another call may begin.
+func (g *Group[T]) due() bool {
+	if g.running == 0 {
+		return len(g.waiting) > 0
+	}
+	return g.running == 1 && g.taken <= g.overlap && len(g.waiting) >= g.taken
+}
+
 func (g *Group[T]) work() {
-	for {
-		g.mu.Lock()
-		batch := g.waiting
-		if len(batch) == 0 {
-			g.running = false
-			g.mu.Unlock()
-			return
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for first := true; first || g.due(); first = false {
+		if !first {
+			g.running++
 		}
+		batch := g.waiting
 		g.waiting, g.spare = g.spare[:0], nil
+		g.taken = len(batch)
 		g.mu.Unlock()
 		for rest := batch; len(rest) > 0; {
 			n := min(len(rest), g.most)
@@ -53,6 +65,6 @@ func (g *Group[T]) work() {
 		clear(batch)
 		g.mu.Lock()
 		g.spare = batch[:0]
-		g.mu.Unlock()
+		g.running--
 	}
 }

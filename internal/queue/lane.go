@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -16,11 +17,17 @@ import (
 	"chat-system/internal/failpoint"
 )
 
-// lane sends the writes of one Redis node: while one pipeline is in flight the next gathers.
+// lane sends the writes of one Redis node: while pipelines are in flight the next gathers.
 type lane struct {
-	q       *Queue
-	group   *Group[*call]
-	apart   bool     // a script call for each partition: a Cluster's must keep to one slot
+	q     *Queue
+	group *Group[*call]
+	apart bool      // a script call for each partition: a Cluster's must keep to one slot
+	sorts sync.Pool // of *sorted
+}
+
+// sorted is a batch by partition.
+type sorted struct {
+	*lane
 	buckets []bucket // by partition
 	touched []int
 }
@@ -38,11 +45,15 @@ type scopeCalls struct {
 }
 
 func newLane(q *Queue, apart bool) *lane {
-	l := &lane{q: q, apart: apart, buckets: make([]bucket, q.Partitions)}
-	for i := range l.buckets {
-		l.buckets[i].place = map[chat.Scope]int{}
+	l := &lane{q: q, apart: apart}
+	l.sorts.New = func() any {
+		s := &sorted{lane: l, buckets: make([]bucket, q.Partitions)}
+		for i := range s.buckets {
+			s.buckets[i].place = map[chat.Scope]int{}
+		}
+		return s
 	}
-	l.group = NewGroup(maxBatch, maxWaiting, l.run)
+	l.group = NewGroup(maxBatch, overlap, maxWaiting, l.run)
 	return l
 }
 
@@ -91,19 +102,21 @@ func (b *bucket) all(yield func(*call) bool) {
 // run sends a batch in one pipeline and answers every call of it.
 func (l *lane) run(batch []*call) {
 	start := time.Now()
+	s := l.sorts.Get().(*sorted) //nolint:forcetypeassert // it holds nothing else
+	defer l.sorts.Put(s)
 	for len(batch) > 0 {
 		n, size := 0, 0
 		for n < len(batch) && (n == 0 || size+len(batch[n].Body) <= maxBatchBytes) {
 			size += len(batch[n].Body)
 			n++
 		}
-		l.send(batch[:n])
+		s.send(batch[:n])
 		batch = batch[n:]
 	}
 	l.q.metrics.acceptDuration.Observe(time.Since(start).Seconds())
 }
 
-func (l *lane) send(batch []*call) {
+func (l *sorted) send(batch []*call) {
 	l.q.metrics.batch.Observe(float64(len(batch)))
 	for _, c := range batch {
 		b := &l.buckets[c.partition]
@@ -126,7 +139,7 @@ func (l *lane) send(batch []*call) {
 }
 
 // exec sends one pipeline with a script call for each group of partitions.
-func (l *lane) exec(groups [][]int, script, how string) {
+func (l *sorted) exec(groups [][]int, script, how string) {
 	ctx := context.Background() // the client's own timeouts bound it; a caller that leaves does not cancel its neighbours
 	pipe := l.q.rdb.Pipeline()
 	cmds := make([]*once, len(groups))
@@ -176,7 +189,7 @@ func (l *lane) exec(groups [][]int, script, how string) {
 }
 
 // args of accept.lua for the calls of partitions.
-func (l *lane) args(how, script string, partitions []int) []any {
+func (l *sorted) args(how, script string, partitions []int) []any {
 	keys := []any{how, script, 0}
 	args := []any{int64(idempotencyTTL / time.Second), len(partitions)}
 	for _, p := range partitions {

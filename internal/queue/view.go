@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -31,19 +32,7 @@ type view struct {
 // Views reads what Redis knows of the given numbers of a scope. It is to be read before the database, never after:
 // a write that is flushed in between would be seen in neither.
 func (q *Queue) Views(ctx context.Context, s chat.Scope, numbers []int64) (View, error) {
-	return q.view(ctx, &view{scope: s, numbers: numbers, counter: true, done: make(chan struct{}, 1)})
-}
-
-// Pending is what Views says of one number, for less.
-func (q *Queue) Pending(ctx context.Context, s chat.Scope, number int64) (*Pending, error) {
-	v, err := q.view(ctx, &view{scope: s, numbers: []int64{number}, done: make(chan struct{}, 1)})
-	if err != nil {
-		return nil, err
-	}
-	return v.Pending[0], nil
-}
-
-func (q *Queue) view(ctx context.Context, v *view) (View, error) {
+	v := &view{scope: s, numbers: numbers, counter: true, done: make(chan struct{}, 1)}
 	if !q.reads.Add(v) {
 		return View{}, fmt.Errorf("queue: too many reads wait")
 	}
@@ -58,9 +47,17 @@ func (q *Queue) view(ctx context.Context, v *view) (View, error) {
 	return v.decode()
 }
 
-// readViews answers a batch of questions in one pipeline.
+// readViews answers a batch of questions.
 func (q *Queue) readViews(batch []*view) {
-	ctx := context.Background()
+	err := q.ask(context.Background(), batch) // the client's own timeouts bound it
+	for _, v := range batch {
+		v.err = err
+		v.done <- struct{}{}
+	}
+}
+
+// ask asks all of them in one pipeline.
+func (q *Queue) ask(ctx context.Context, batch []*view) error {
 	pipe := q.rdb.Pipeline()
 	floors := make(map[int]*redis.SliceCmd, 16)
 	for _, v := range batch {
@@ -80,13 +77,10 @@ func (q *Queue) readViews(batch []*view) {
 			v.pending = pipe.HMGet(ctx, pendingKey(p, v.scope), fields...)
 		}
 	}
-	_, err := pipe.Exec(ctx)
-	for _, v := range batch {
-		if err != nil {
-			v.err = fmt.Errorf("queue: read pending: %w", err)
-		}
-		v.done <- struct{}{}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("queue: read pending: %w", err)
 	}
+	return nil
 }
 
 func (v *view) decode() (View, error) {
@@ -136,21 +130,46 @@ func (v *view) decode() (View, error) {
 func (q *Queue) Lasts(ctx context.Context, scopes []chat.Scope) ([]int64, error) {
 	views := make([]*view, len(scopes))
 	for i, s := range scopes {
-		views[i] = &view{scope: s, counter: true, done: make(chan struct{}, 1)}
+		views[i] = &view{scope: s, counter: true}
 	}
-	for n := 0; n < len(views); n += maxBatch {
-		q.readViews(views[n:min(n+maxBatch, len(views))])
+	for some := range slices.Chunk(views, maxBatch) {
+		if err := q.ask(ctx, some); err != nil {
+			return nil, err
+		}
 	}
 	lasts := make([]int64, len(scopes))
 	for i, v := range views {
-		if v.err != nil {
-			return nil, v.err
-		}
 		out, err := v.decode()
 		if err != nil {
 			return nil, err
 		}
 		lasts[i] = out.Last
 	}
-	return lasts, ctx.Err()
+	return lasts, nil
+}
+
+// Place is where a message is.
+type Place struct {
+	Scope  chat.Scope
+	Number int64
+}
+
+// Pending is what Views says of single numbers, for less: nil for nothing. No more than a batch is asked for at once.
+func (q *Queue) Pending(ctx context.Context, of []Place) ([]*Pending, error) {
+	views := make([]*view, len(of))
+	for i, p := range of {
+		views[i] = &view{scope: p.Scope, numbers: []int64{p.Number}}
+	}
+	if err := q.ask(ctx, views); err != nil {
+		return nil, err
+	}
+	pending := make([]*Pending, len(of))
+	for i, v := range views {
+		out, err := v.decode()
+		if err != nil {
+			return nil, err
+		}
+		pending[i] = out.Pending[0]
+	}
+	return pending, nil
 }

@@ -48,20 +48,15 @@ func (s *Store) Message(ctx context.Context, token string, chatNumber, number in
 		return chat.Message{}, err
 	}
 	scope := chat.Scope{Application: app, Chat: chatNumber}
-	p, err := s.pendingOf(ctx, scope, number)
-	if err != nil {
-		return chat.Message{}, err
-	}
-	failpoint.Hit(s.db, "message.pending")
-	row, err := s.row(ctx, db.MessagesByKeysRow{ApplicationID: app, ChatNumber: chatNumber, Number: number})
+	r, err := s.read(ctx, queue.Place{Scope: scope, Number: number})
 	if err != nil {
 		return chat.Message{}, err
 	}
 	var m chat.Message
-	if row != nil {
-		m = message(*row)
+	if r.row != nil {
+		m = message(*r.row)
 	}
-	if overlay(&m, scope, number, p); m.Number != 0 {
+	if overlay(&m, scope, number, r.pending); m.Number != 0 {
 		return m, nil
 	}
 	failpoint.Hit(s.db, "message.row")

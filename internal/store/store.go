@@ -25,13 +25,13 @@ type Store struct {
 	index   search.Index // nil: search is off
 	pending bool         // false: a write is stored before it is acknowledged, so reads ask the database alone
 	tokens  *tokens
-	rows    *queue.Group[*rowRead]
+	reads   *queue.Group[*read]
 }
 
 // New makes a Store. With pending false nothing that is acknowledged waits in the queue.
 func New(d *db.DB, q *queue.Queue, index search.Index, pending bool) *Store {
 	s := &Store{db: d, queue: q, index: index, pending: pending, tokens: newTokens()}
-	s.rows = queue.NewGroup(maxReads, maxWaiting, s.readRows)
+	s.reads = queue.NewGroup(maxReads, 64, maxWaiting, s.readAll)
 	return s
 }
 
@@ -45,18 +45,6 @@ func (s *Store) view(ctx context.Context, scope chat.Scope, numbers []int64) (qu
 		return v, unreadable(err)
 	}
 	return v, nil
-}
-
-// pendingOf asks the queue for what it knows of one number beyond the database, nil for nothing.
-func (s *Store) pendingOf(ctx context.Context, scope chat.Scope, number int64) (*queue.Pending, error) {
-	if !s.pending {
-		return nil, nil
-	}
-	p, err := s.queue.Pending(ctx, scope, number)
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	return p, nil
 }
 
 // lasts asks the queue for the last numbers of scopes, 0 where it knows none.
