@@ -138,7 +138,11 @@ func (q *Queries) InsertMessage(ctx context.Context, arg InsertMessageParams) er
 }
 
 const messageByKey = `-- name: MessageByKey :one
-SELECT application_id, chat_number, number, body, version, created_at, updated_at FROM messages WHERE (application_id = ? AND chat_number = ? AND number = ?)
+SELECT m.application_id, m.chat_number, m.number, m.body, m.version, m.created_at, m.updated_at, EXISTS (
+    SELECT 1 FROM dead_letters d WHERE d.application_id = m.application_id AND d.chat_number = m.chat_number
+    AND d.number = m.number AND d.sink = 'mysql' AND d.kind = 'edit' AND d.state = 'open'
+) AS refused
+FROM messages m WHERE (m.application_id = ? AND m.chat_number = ? AND m.number = ?)
 `
 
 type MessageByKeyParams struct {
@@ -147,10 +151,22 @@ type MessageByKeyParams struct {
 	Number        int64
 }
 
+type MessageByKeyRow struct {
+	ApplicationID int64
+	ChatNumber    int64
+	Number        int64
+	Body          string
+	Version       int64
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	Refused       bool
+}
+
+// An edit that waits as a dead letter is refused.
 // multirow: MessagesByKeys
-func (q *Queries) MessageByKey(ctx context.Context, arg MessageByKeyParams) (Message, error) {
+func (q *Queries) MessageByKey(ctx context.Context, arg MessageByKeyParams) (MessageByKeyRow, error) {
 	row := q.db.QueryRowContext(ctx, messageByKey, arg.ApplicationID, arg.ChatNumber, arg.Number)
-	var i Message
+	var i MessageByKeyRow
 	err := row.Scan(
 		&i.ApplicationID,
 		&i.ChatNumber,
@@ -159,6 +175,7 @@ func (q *Queries) MessageByKey(ctx context.Context, arg MessageByKeyParams) (Mes
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Refused,
 	)
 	return i, err
 }

@@ -15,7 +15,7 @@ func (e *engine) message(t *testing.T, app, chat, number int64) db.Message {
 	m, err := e.MessageByKey(t.Context(), db.MessageByKeyParams{ApplicationID: app, ChatNumber: chat, Number: number})
 	must(t, err)
 	m.CreatedAt, m.UpdatedAt = m.CreatedAt.UTC(), m.UpdatedAt.UTC()
-	return m
+	return m.Message()
 }
 
 func keys(messages []db.Message) (out []string) {

@@ -208,7 +208,7 @@ type MessagesByKeysRow struct {
 }
 
 // MessagesByKeys is MessageByKey for many rows in one statement.
-func (q *Queries) MessagesByKeys(ctx context.Context, rows []MessagesByKeysRow) ([]Message, error) {
+func (q *Queries) MessagesByKeys(ctx context.Context, rows []MessagesByKeysRow) ([]MessageByKeyRow, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -220,16 +220,16 @@ func (q *Queries) MessagesByKeys(ctx context.Context, rows []MessagesByKeysRow) 
 		r := &rows[i]
 		args = append(args, r.ApplicationID, r.ChatNumber, r.Number)
 	}
-	query := repeat("SELECT application_id, chat_number, number, body, version, created_at, updated_at FROM messages WHERE ", "(application_id = ? AND chat_number = ? AND number = ?)", " OR ", "", len(rows))
+	query := repeat("SELECT m.application_id, m.chat_number, m.number, m.body, m.version, m.created_at, m.updated_at, EXISTS (\n    SELECT 1 FROM dead_letters d WHERE d.application_id = m.application_id AND d.chat_number = m.chat_number\n    AND d.number = m.number AND d.sink = 'mysql' AND d.kind = 'edit' AND d.state = 'open'\n) AS refused\nFROM messages m WHERE ", "(m.application_id = ? AND m.chat_number = ? AND m.number = ?)", " OR ", "", len(rows))
 	found, err := q.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = found.Close() }()
-	items := make([]Message, 0, len(rows))
+	items := make([]MessageByKeyRow, 0, len(rows))
 	for found.Next() {
-		var i Message
-		if err := found.Scan(&i.ApplicationID, &i.ChatNumber, &i.Number, &i.Body, &i.Version, &i.CreatedAt, &i.UpdatedAt); err != nil {
+		var i MessageByKeyRow
+		if err := found.Scan(&i.ApplicationID, &i.ChatNumber, &i.Number, &i.Body, &i.Version, &i.CreatedAt, &i.UpdatedAt, &i.Refused); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -88,7 +88,8 @@ func TestRowsAreFoundChangedAndDroppedByTheirKeys(t *testing.T) {
 			found, err := e.MessagesByKeys(ctx, wanted)
 			must(t, err)
 			same(t, "found", len(found), min(n, 500))
-			for _, m := range found {
+			for i := range found {
+				m := found[i].Message()
 				m.CreatedAt, m.UpdatedAt = m.CreatedAt.UTC(), m.UpdatedAt.UTC()
 				same(t, "a message", m, db.Message(messageRow(m.Number)))
 			}

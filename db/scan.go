@@ -34,3 +34,11 @@ func (q *Queries) ScanChats(ctx context.Context, after Chat, limit int32) ([]Cha
 	})
 	return append(rows, applications...), err
 }
+
+// Message is the row without what was added to it.
+func (r *MessageByKeyRow) Message() Message {
+	return Message{
+		ApplicationID: r.ApplicationID, ChatNumber: r.ChatNumber, Number: r.Number, Body: r.Body, Version: r.Version,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+	}
+}

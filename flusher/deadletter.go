@@ -223,7 +223,7 @@ func (d DeadLetters) index(ctx context.Context, letters []db.DeadLetter) error {
 		}
 		failpoint.Hit(d.DB, "letter.row")
 		for _, name := range names {
-			refusals, err := d.Indexes.At(name).Put(ctx, []chat.Message{rowMessage(row)})
+			refusals, err := d.Indexes.At(name).Put(ctx, []chat.Message{rowMessage(row.Message())})
 			if err == nil && len(refusals) == 0 {
 				continue
 			}

@@ -16,20 +16,23 @@ import (
 // refuse makes the database refuse rows whose body is «poison», as a rule of its own would.
 func (b *bundle) refuse() {
 	b.t.Helper()
-	q := "ALTER TABLE messages ADD CONSTRAINT no_poison CHECK (body <> 'poison')"
-	if b.local {
-		q = "CREATE TRIGGER no_poison BEFORE INSERT ON messages WHEN NEW.body = 'poison' BEGIN SELECT RAISE(ABORT, 'poison'); END"
+	if !b.local {
+		b.exec("ALTER TABLE messages ADD CONSTRAINT no_poison CHECK (body <> 'poison')")
+		return
 	}
-	b.exec(q)
+	for name, event := range map[string]string{"no_poison": "INSERT", "no_poison_either": "UPDATE"} {
+		b.exec("CREATE TRIGGER " + name + " BEFORE " + event + " ON messages WHEN NEW.body = 'poison' BEGIN SELECT RAISE(ABORT, 'poison'); END")
+	}
 }
 
 func (b *bundle) allow() {
 	b.t.Helper()
-	q := "ALTER TABLE messages DROP CONSTRAINT no_poison"
-	if b.local {
-		q = "DROP TRIGGER no_poison"
+	if !b.local {
+		b.exec("ALTER TABLE messages DROP CONSTRAINT no_poison")
+		return
 	}
-	b.exec(q)
+	b.exec("DROP TRIGGER no_poison")
+	b.exec("DROP TRIGGER no_poison_either")
 }
 
 func (b *bundle) letters(state string) []flusher.LetterID {
@@ -101,6 +104,88 @@ func TestARefusedRowBecomesADeadLetterAndCanBeRetried(t *testing.T) {
 		}
 		if got, err := b.store.Chat(t.Context(), app, c); err != nil || got.MessagesCount != 6 {
 			t.Fatalf("a count counts numbers: %+v, %v", got, err)
+		}
+	})
+}
+
+func TestARefusedEditOfAStoredMessageReadsAsAccepted(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		app := b.app()
+		c := b.chat(app)
+		for _, body := range []string{"one", "two"} {
+			b.post(app, c, body)
+		}
+		b.flush()
+		b.refuse()
+		edited, err := b.store.EditMessage(t.Context(), app, c, 1, "poison")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.flush()
+		ids := b.letters(flusher.StateOpen)
+		if len(ids) != 1 {
+			t.Fatalf("dead letters: %v", ids)
+		}
+		m, err := b.store.Message(t.Context(), app, c, 1)
+		if err != nil || m != edited {
+			t.Fatalf("it reads %+v, %v, not %+v", m, err, edited)
+		}
+		if got := b.bodies(app, c); len(got) != 2 || got[0] != "poison" || got[1] != "two" {
+			t.Fatalf("a list reads %q", got)
+		}
+		if _, err := b.store.EditMessage(t.Context(), app, c, 1, "better"); err != nil { // a later edit is stored over it
+			t.Fatal(err)
+		}
+		b.flush()
+		if m, err := b.store.Message(t.Context(), app, c, 1); err != nil || m.Body != "better" {
+			t.Fatalf("after a later edit it reads %+v, %v", m, err)
+		}
+		if got := b.bodies(app, c); got[0] != "better" {
+			t.Fatalf("after a later edit a list reads %q", got)
+		}
+		if _, err := b.store.EditMessage(t.Context(), app, c, 2, "poison"); err != nil {
+			t.Fatal(err)
+		}
+		b.flush()
+		if err := (flusher.DeadLetters{DB: b.db}).Discard(t.Context(), b.letters(flusher.StateOpen)); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := b.store.Message(t.Context(), app, c, 2); err != nil || m.Body != "two" {
+			t.Fatalf("with the edit discarded it reads %+v, %v", m, err)
+		}
+	})
+}
+
+func TestADiscardedChatIsGone(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		app := b.app()
+		first := b.chat(app)
+		b.flush()
+		if b.local {
+			b.exec("CREATE TRIGGER no_second BEFORE INSERT ON chats WHEN NEW.number = 2 BEGIN SELECT RAISE(ABORT, 'second'); END")
+		} else {
+			b.exec("ALTER TABLE chats ADD CONSTRAINT no_second CHECK (number <> 2)")
+		}
+		second, third := b.chat(app), b.chat(app)
+		b.flush()
+		if got, err := b.store.Chat(t.Context(), app, second); err != nil || got.Number != second {
+			t.Fatalf("a refused chat reads as accepted: %+v, %v", got, err)
+		}
+		if err := (flusher.DeadLetters{DB: b.db}).Discard(t.Context(), b.letters(flusher.StateOpen)); err != nil {
+			t.Fatal(err)
+		}
+		var e *chat.Error
+		if _, err := b.store.Chat(t.Context(), app, second); !errors.As(err, &e) || e.Code != chat.Gone {
+			t.Fatalf("a discarded chat: %v", err)
+		}
+		if _, err := b.store.Messages(t.Context(), app, second, chat.Page{Limit: 10}); !errors.As(err, &e) || e.Code != chat.Gone {
+			t.Fatalf("the messages of a discarded chat: %v", err)
+		}
+		l, err := b.store.Chats(t.Context(), app, chat.Page{Limit: 10})
+		if err != nil || len(l.Items) != 2 || l.Items[0].Number != first || l.Items[1].Number != third {
+			t.Fatalf("a list with a hole: %+v, %v", l, err)
 		}
 	})
 }

@@ -30,6 +30,8 @@ type Indexes interface {
 	Current(ctx context.Context) (string, error)
 	// Create makes an empty one where there is none.
 	Create(ctx context.Context) error
+	// Exists says whether there is an index of that name.
+	Exists(ctx context.Context, name string) (bool, error)
 	// At gives the index of that name to write to.
 	At(name string) search.Index
 }
@@ -98,7 +100,7 @@ func (s *sinks) ensure(ctx context.Context) error {
 	current, err := s.indexes.Current(ctx)
 	if errors.Is(err, search.ErrNoIndex) { // never made, or lost: no cursor tells what an empty one holds
 		s.at("sink.lost")
-		if err = s.forget(ctx); err == nil {
+		if err = s.forget(ctx, ""); err == nil {
 			s.at("sink.forgotten")
 			err = s.indexes.Create(ctx)
 		}
@@ -113,19 +115,36 @@ func (s *sinks) ensure(ctx context.Context) error {
 	s.at("sink.current")
 	err = AddSink(ctx, s.f.db, current, s.f.Partitions)
 	s.at("sink.added")
-	return err
+	if err != nil {
+		return err
+	}
+	return s.forget(ctx, current) // also one that a reindexing has left since it was current here
 }
 
-// forget ends every sink.
-func (s *sinks) forget(ctx context.Context) error {
+// forget ends the sinks whose index is gone; where none is searched, all of them.
+func (s *sinks) forget(ctx context.Context, current string) error {
 	names, err := s.f.db.SearchSinks(ctx)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
-		if err == nil {
-			s.f.Log.Warn("the search index is gone; another one is filled from the database", "sink", name)
-			err = s.f.db.DeleteSink(ctx, name)
+		if name == current {
+			continue
+		}
+		if current != "" {
+			if there, err := s.indexes.Exists(ctx, name); err != nil || there {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		s.f.Log.Warn("a search index is gone", "sink", name)
+		if err := s.f.db.DeleteSink(ctx, name); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 // list gives the sinks of the database, which go on while the engine is away: they watch their backlog.

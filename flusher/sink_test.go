@@ -36,6 +36,8 @@ func (i *indexes) Current(context.Context) (string, error) {
 	return "index", nil
 }
 
+func (i *indexes) Exists(_ context.Context, name string) (bool, error) { return name != "deleted", nil }
+
 func (i *indexes) Create(context.Context) error {
 	i.lost.Store(false)
 	return nil

@@ -150,6 +150,9 @@ func (i *localIndexes) Create(context.Context) error {
 	return nil
 }
 
+// Exists implements flusher.Indexes.
+func (i *localIndexes) Exists(context.Context, string) (bool, error) { return true, nil }
+
 // At implements flusher.Indexes.
 func (i *localIndexes) At(string) search.Index { return unclosed{i.index} }
 

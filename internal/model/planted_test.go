@@ -58,7 +58,7 @@ var planted = []struct {
 	{named("share"), Without(OpenWaitsForFlush), notStored},
 	{one(split), Without(OpenLeavesSuperseded), notStored},
 	{named("lag-back"), Without(OpenExpectsRedis), stalled},
-	{named("xadd"), Without(OpenRaises), stalled},
+	{named("xadd"), Without(OpenRaises, OpenKeepsAboveFloor), stalled},
 	{named("flushall-restart"), Without(OpenIsNotSentAgain), stalled},
 	{named("unopened"), Without(OpenMarksLoss), stalled},
 	{named("unopened"), Without(MarkerKeeps), notStored},

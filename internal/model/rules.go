@@ -34,6 +34,7 @@ const (
 	OpenLeavesSuperseded
 	OpenExpectsRedis
 	OpenRaises
+	OpenKeepsAboveFloor
 	OpenIsNotSentAgain
 	OpenMarksLoss
 	MarkerKeeps
@@ -91,6 +92,7 @@ var ruleTexts = [rules][2]string{
 	OpenLeavesSuperseded:    {"open-leaves-superseded", "a Redis that another one superseded is not opened again"},
 	OpenExpectsRedis:        {"open-expects-redis", "open.lua does nothing on another Redis than the one that said STALE"},
 	OpenRaises:              {"open-raises", "open.lua never lowers the generation"},
+	OpenKeepsAboveFloor:     {"open-keeps-above-floor", "the cursor's entry keeps no stream where it lies below the floor"},
 	OpenIsNotSentAgain:      {"open-is-not-sent-again", "open.lua whose reply was lost is not sent again: the opening starts over"},
 	OpenMarksLoss:           {"open-marks-loss", "a stream that does not follow on the cursor gets a marker and a floor"},
 	MarkerKeeps:             {"marker-keeps", "a stream whose marker names the cursor follows on it"},

@@ -139,9 +139,11 @@ func (m *Model) open(s *State, r *Redis, expected, generation uint8, cursor Posi
 		return answerOther
 	}
 	o.Replid, o.Generation = r.Replid, generation
-	if m.holds(r, cursor) || !m.keeps(OpenMarksLoss) {
+	above := cursor.Version >= o.Floor || !m.keeps(OpenKeepsAboveFloor)
+	if (above && m.holds(r, cursor)) || !m.keeps(OpenMarksLoss) {
 		return answerKept
 	}
+	empty := len(r.entries()) == 0
 	for _, e := range r.entries() {
 		if e.Write == marker && e.Number == cursor.Version && m.keeps(MarkerKeeps) &&
 			(e.Version == o.Floor || !m.keeps(MarkerKeepsAtFloorAlone)) {
@@ -152,6 +154,9 @@ func (m *Model) open(s *State, r *Redis, expected, generation uint8, cursor Posi
 	o.FloorGeneration, o.Ask = generation, 0
 	if cursor.Version != 0 {
 		o.Ask = 1
+	}
+	if empty {
+		o.Cleaned = cursor.Version
 	}
 	return answerLost
 }

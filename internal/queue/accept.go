@@ -37,7 +37,8 @@ type Result struct {
 type call struct {
 	Write
 	partition int
-	asked     int64 // generation in which the database was asked for the Idempotency-Key; 0: not
+	deadline  time.Time // after which it is not sent any more
+	asked     int64     // generation in which the database was asked for the Idempotency-Key; 0: not
 	done      chan struct{}
 	reply     reply
 	err       error
@@ -49,12 +50,11 @@ var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1
 // Unavailable (nothing was done) and OutcomeUnknown.
 func (q *Queue) Accept(ctx context.Context, w Write) (Result, error) {
 	c := calls.Get().(*call)
-	c.Write, c.partition, c.asked = w, q.Partition(w.Scope), 0
+	c.Write, c.partition, c.asked, c.deadline = w, q.Partition(w.Scope), 0, time.Now().Add(acceptTimeout)
 	defer func() {
 		c.Write = Write{}
 		calls.Put(c)
 	}()
-	var deadline time.Time
 	for try := 0; ; try++ {
 		r, err := q.attempt(c)
 		if err != nil {
@@ -91,9 +91,6 @@ func (q *Queue) Accept(ctx context.Context, w Write) (Result, error) {
 		if err != nil {
 			return Result{}, err
 		}
-		if deadline.IsZero() {
-			deadline = time.Now().Add(acceptTimeout)
-		}
 		if try > 3 { // many open at once: back off at random
 			pause := time.NewTimer(time.Duration(rand.Int64N(int64(min(try, 20)) * int64(5*time.Millisecond)))) //nolint:gosec // no secret
 			select {
@@ -102,7 +99,7 @@ func (q *Queue) Accept(ctx context.Context, w Write) (Result, error) {
 				return Result{}, unavailable(ctx.Err())
 			}
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(c.deadline) {
 			return Result{}, unavailable(errors.New("queue: the partition did not open in time"))
 		}
 	}

@@ -1,6 +1,9 @@
 package queue
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Group gathers items while a call is in flight and hands them over together when it is done: the busier the service,
 // the larger the batches, with no timer and no wait when it is idle. Small calls may overlap: while one of no more than
@@ -31,40 +34,30 @@ func (g *Group[T]) Add(item T) bool {
 		return false
 	}
 	g.waiting = append(g.waiting, item)
-	if g.due() {
-		g.running++
-		go g.work()
-	}
+	g.begin()
 	return true
 }
 
-// due says whether another call may begin.
-func (g *Group[T]) due() bool {
-	if g.running == 0 {
-		return len(g.waiting) > 0
+// begin begins a call if one may. The lock is held.
+func (g *Group[T]) begin() {
+	if len(g.waiting) == 0 || g.running > 1 || (g.running == 1 && (g.taken > g.overlap || len(g.waiting) < g.taken)) {
+		return
 	}
-	return g.running == 1 && g.taken <= g.overlap && len(g.waiting) >= g.taken
+	batch := g.waiting
+	g.waiting, g.spare = g.spare[:0], nil
+	g.taken = len(batch)
+	g.running++
+	go g.work(batch)
 }
 
-func (g *Group[T]) work() {
+func (g *Group[T]) work(batch []T) {
+	for some := range slices.Chunk(batch, g.most) {
+		g.run(some)
+	}
+	clear(batch)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for first := true; first || g.due(); first = false {
-		if !first {
-			g.running++
-		}
-		batch := g.waiting
-		g.waiting, g.spare = g.spare[:0], nil
-		g.taken = len(batch)
-		g.mu.Unlock()
-		for rest := batch; len(rest) > 0; {
-			n := min(len(rest), g.most)
-			g.run(rest[:n])
-			rest = rest[n:]
-		}
-		clear(batch)
-		g.mu.Lock()
-		g.spare = batch[:0]
-		g.running--
-	}
+	g.running--
+	g.spare = batch[:0]
+	g.begin()
 }

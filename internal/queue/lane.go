@@ -99,9 +99,20 @@ func (b *bucket) all(yield func(*call) bool) {
 	}
 }
 
-// run sends a batch in one pipeline and answers every call of it.
+// run sends a batch in one pipeline and answers every call of it; what has waited too long is answered unsent.
 func (l *lane) run(batch []*call) {
 	start := time.Now()
+	due := batch[:0]
+	for _, c := range batch {
+		if start.After(c.deadline) {
+			l.q.metrics.refused.WithLabelValues("late").Inc()
+			c.reply, c.err = reply{}, unavailable(errors.New("queue: Redis did not take the writes before it in time"))
+			c.done <- struct{}{}
+			continue
+		}
+		due = append(due, c)
+	}
+	batch = due
 	s := l.sorts.Get().(*sorted) //nolint:forcetypeassert // it holds nothing else
 	defer l.sorts.Put(s)
 	for len(batch) > 0 {

@@ -23,7 +23,15 @@ local function header(id) -- of the entry with that id, or ''
   return e and e[2][2] or ''
 end
 
-local kept = string.match(header(position), '^%a (%d+)') == position_gen
+local function below(id, other)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)')
+  local oms, oseq = string.match(other, '^(%d+)-(%d+)')
+  ms, oms = tonumber(ms), tonumber(oms)
+  return ms < oms or (ms == oms and tonumber(seq) < tonumber(oseq))
+end
+
+-- what lies below the floor is void: nothing follows on it, though it is there
+local kept = not below(position, o[2] or '0-0') and string.match(header(position), '^%a (%d+)') == position_gen
 if not kept and o[2] then kept = string.match(header(o[2]), '^k %d+ (%S+)$') == position end
 if kept then
   redis.call('HSET', open, 'replid', replid, 'gen', gen)
@@ -44,4 +52,5 @@ local id = redis.call('XADD', stream, string.format('%.0f-%.0f', ms, seq), 'h', 
 local until_ = position == '0-0' and 0 or now + ask -- nothing was ever stored: there is no key to ask for
 redis.call('HSET', open, 'replid', replid, 'gen', gen, 'floor', id, 'floor_gen', gen, 'ask_until', string.format('%.0f', until_))
 redis.call('HDEL', open, 'next')
+if not last then redis.call('HSET', open, 'cleaned', position) end -- whoever came before may have had nothing to note it in
 return {'LOST', id, redis.call('XLEN', stream) - 1}

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	acceptTimeout  = 5 * time.Second // for one write, openings and seeds included
+	acceptTimeout  = 5 * time.Second // for one write to be sent to Redis, openings and seeds included
 	seedAge        = 5 * time.Second // how old the question may be that a seed answers
 	idempotencyTTL = 24 * time.Hour  // how long a key replays
 	counterTTL     = time.Hour       // how long a counter outlives its last pending write; above FLUSHED_RETENTION

@@ -142,6 +142,20 @@ func (e *Elastic) Current(ctx context.Context) (string, error) {
 	return "", ErrNoIndex
 }
 
+// Exists says whether there is an index of that name.
+func (e *Elastic) Exists(ctx context.Context, name string) (bool, error) {
+	if err := e.checkName(name); err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	err := e.call(ctx, esapi.IndicesGetAliasRequest{Index: []string{name}}, nil)
+	if answered(err, http.StatusNotFound, "") {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // CreateIndex makes an empty index that At can write. Its name begins with the alias and a hyphen. One that is there
 // already stays as it is.
 func (e *Elastic) CreateIndex(ctx context.Context, name string) error {

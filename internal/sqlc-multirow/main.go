@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"go/format"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sqlc-dev/plugin-sdk-go/codegen"
@@ -166,8 +167,11 @@ func body(out *bytes.Buffer, q *plugin.Query) {
 	}
 }
 
-// model is the struct that sqlc makes of the table of a SELECT *.
+// model is the struct that sqlc makes of what a query selects: that of the table for its columns alone.
 func model(q *plugin.Query) string {
+	if slices.ContainsFunc(q.Columns, func(c *plugin.Column) bool { return c.Table == nil }) {
+		return q.Name + "Row"
+	}
 	return goName(strings.TrimSuffix(q.Columns[0].Table.Name, "s"))
 }
 

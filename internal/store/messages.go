@@ -48,71 +48,100 @@ func (s *Store) Message(ctx context.Context, token string, chatNumber, number in
 		return chat.Message{}, err
 	}
 	scope := chat.Scope{Application: app, Chat: chatNumber}
-	r, err := s.read(ctx, queue.Place{Scope: scope, Number: number})
-	if err != nil {
-		return chat.Message{}, err
+	for retried := false; ; retried = true {
+		r, err := s.read(ctx, queue.Place{Scope: scope, Number: number})
+		if err != nil {
+			return chat.Message{}, err
+		}
+		var m chat.Message
+		if r.row != nil {
+			m = r.row.Message
+		}
+		overlay(&m, scope, number, r.pending)
+		if m.Number != 0 && (r.row == nil || !r.row.refused) {
+			return m, nil
+		}
+		failpoint.Hit(s.db, "message.row")
+		letters, err := s.letters(ctx, scope, number, number)
+		if err != nil {
+			return m, err
+		}
+		l := letters[number]
+		l.over(&m, r.row != nil)
+		switch {
+		case m.Number != 0:
+			return m, nil
+		case l.stored && !retried: // since the row was not there
+		case l.discarded:
+			return m, chat.Errorf(chat.Gone, "The message was discarded.")
+		default:
+			return m, chat.Errorf(chat.NotFound, "There is no such message.")
+		}
 	}
-	var m chat.Message
-	if r.row != nil {
-		m = message(*r.row)
-	}
-	if overlay(&m, scope, number, r.pending); m.Number != 0 {
-		return m, nil
-	}
-	failpoint.Hit(s.db, "message.row")
-	return s.withoutRow(ctx, scope, number)
 }
 
-// withoutRow answers for a number that has no row: an accepted write that the database refused reads as accepted until
+// letter is what the dead letters hold of a number. An accepted write that the database refused reads as accepted until
 // an operator decides; one that was discarded is gone.
-func (s *Store) withoutRow(ctx context.Context, scope chat.Scope, number int64) (chat.Message, error) {
+type letter struct {
+	first     chat.Message // what was to make it; the zero Message: nothing that waits
+	edit      chat.Message // its newest edit that waits; the zero Message: none
+	discarded bool         // what was to make it
+	stored    bool         // by an operator's retry
+}
+
+// over lays it over what a read has found elsewhere; the higher version wins. An edit needs what it edits.
+func (l *letter) over(m *chat.Message, stored bool) {
+	if l.first.Version > m.Version {
+		*m = l.first
+	}
+	if (stored || m.Number != 0) && l.edit.Version > m.Version {
+		*m = l.edit
+	}
+}
+
+// letters reads what the dead letters hold of a window of numbers.
+func (s *Store) letters(ctx context.Context, scope chat.Scope, from, to int64) (map[int64]letter, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	dead, err := s.deadMessages(ctx, scope, number, number)
-	if err != nil {
-		return chat.Message{}, err
-	}
-	switch d, ok := dead[number]; {
-	case !ok:
-		return chat.Message{}, chat.Errorf(chat.NotFound, "There is no such message.")
-	case d.Number == 0:
-		return chat.Message{}, chat.Errorf(chat.Gone, "The message was discarded.")
-	default:
-		return d, nil
-	}
-}
-
-// deadMessages gives the messages of a window of numbers that are dead letters; the zero Message for a discarded one.
-func (s *Store) deadMessages(ctx context.Context, scope chat.Scope, from, to int64) (map[int64]chat.Message, error) {
 	rows, err := s.db.DeadLettersInWindow(ctx, db.DeadLettersInWindowParams{
 		ApplicationID: scope.Application, ChatNumber: scope.Chat, FromNumber: from, ToNumber: to,
 	})
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	dead := map[int64]chat.Message{}
-	for _, r := range rows { // by number and version: an edit comes after its message
-		m, seen := dead[r.Number]
-		switch {
-		case r.State == "discarded" && r.Kind != "edit":
-			dead[r.Number] = chat.Message{}
-		case r.State != "open" || (r.Kind == "edit" && (!seen || m.Number == 0)):
-		default:
-			var p struct {
-				Body      string `json:"body"`
-				CreatedAt int64  `json:"created_at_us"`
-				UpdatedAt int64  `json:"updated_at_us"`
-			}
-			if err := json.Unmarshal(r.Payload, &p); err != nil {
+	letters := map[int64]letter{}
+	for _, r := range rows { // by number and version: the newest edit comes last
+		l := letters[r.Number]
+		switch edit := r.Kind == "edit"; {
+		case r.State == "open":
+			m, err := waiting(r)
+			if err != nil {
 				return nil, err
 			}
-			dead[r.Number] = chat.Message{
-				ApplicationID: scope.Application, ChatNumber: scope.Chat, Number: r.Number, Body: p.Body, Version: chat.Version(r.Version),
-				CreatedAt: time.UnixMicro(p.CreatedAt).UTC(), UpdatedAt: time.UnixMicro(p.UpdatedAt).UTC(),
+			if edit {
+				l.edit = m
+			} else {
+				l.first = m
 			}
+		case !edit:
+			l.discarded, l.stored = r.State == "discarded", r.State == "stored"
 		}
+		letters[r.Number] = l
 	}
-	return dead, nil
+	return letters, nil
+}
+
+func waiting(r db.DeadLetter) (chat.Message, error) {
+	var p struct {
+		Body      string `json:"body"`
+		CreatedAt int64  `json:"created_at_us"`
+		UpdatedAt int64  `json:"updated_at_us"`
+	}
+	err := json.Unmarshal(r.Payload, &p)
+	return chat.Message{
+		ApplicationID: r.ApplicationID, ChatNumber: r.ChatNumber, Number: r.Number, Body: p.Body, Version: chat.Version(r.Version),
+		CreatedAt: time.UnixMicro(p.CreatedAt).UTC(), UpdatedAt: time.UnixMicro(p.UpdatedAt).UTC(),
+	}, err
 }
 
 // Messages lists a page of a chat's messages in their newest accepted form.
@@ -131,6 +160,11 @@ func (s *Store) Messages(ctx context.Context, token string, chatNumber int64, pa
 		return l, err
 	}
 	failpoint.Hit(s.db, "messages.pending")
+	letters, err := s.letters(ctx, scope, w.from, w.to) // before the rows, which a retry makes of them
+	if err != nil {
+		return l, err
+	}
+	failpoint.Hit(s.db, "messages.letters")
 	rows, err := s.db.MessagesAfter(ctx, db.MessagesAfterParams{
 		ApplicationID: scope.Application, ChatNumber: chatNumber, Number: w.from - 1, Limit: int32(page.Limit + 1), //nolint:gosec // ≤ 201
 	})
@@ -143,15 +177,11 @@ func (s *Store) Messages(ctx context.Context, token string, chatNumber int64, pa
 		found[r.Number] = message(r)
 		highest = max(highest, r.Number)
 	}
-	failpoint.Hit(s.db, "messages.rows")
-	dead, err := s.deadMessages(ctx, scope, w.from, w.to)
-	if err != nil {
-		return l, err
-	}
-	for n, d := range dead {
+	for n, letter := range letters {
 		highest = max(highest, n)
-		if found[n].Number == 0 && d.Number != 0 {
-			found[n] = d
+		m := found[n]
+		if letter.over(&m, m.Number != 0); m.Number != 0 {
+			found[n] = m
 		}
 	}
 	for i, p := range v.Pending {

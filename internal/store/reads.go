@@ -14,9 +14,15 @@ import (
 type read struct {
 	place   queue.Place
 	pending *queue.Pending // nil: nothing
-	row     *db.Message    // nil: none
+	row     *row           // nil: none
 	err     error
 	done    chan struct{}
+}
+
+// row is what the database has of a message.
+type row struct {
+	chat.Message
+	refused bool // an edit of it waits as a dead letter
 }
 
 // read reads what the queue and then what the database have of a message. Reads that come while one is in flight go
@@ -58,8 +64,8 @@ func (s *Store) readAll(batch []*read) {
 }
 
 // readPlaces asks the queue first: a write that is flushed in between would be seen in neither if it came second.
-func (s *Store) readPlaces(ctx context.Context, places []queue.Place, at map[queue.Place]int) (pending []*queue.Pending, rows []*db.Message, err error) {
-	pending, rows = make([]*queue.Pending, len(places)), make([]*db.Message, len(places))
+func (s *Store) readPlaces(ctx context.Context, places []queue.Place, at map[queue.Place]int) (pending []*queue.Pending, rows []*row, err error) {
+	pending, rows = make([]*queue.Pending, len(places)), make([]*row, len(places))
 	if s.pending {
 		if pending, err = s.queue.Pending(ctx, places); err != nil {
 			return nil, nil, err
@@ -73,7 +79,8 @@ func (s *Store) readPlaces(ctx context.Context, places []queue.Place, at map[que
 	found, err := s.db.MessagesByKeys(ctx, keys)
 	for i := range found {
 		m := &found[i]
-		rows[at[queue.Place{Scope: chat.Scope{Application: m.ApplicationID, Chat: m.ChatNumber}, Number: m.Number}]] = m
+		place := queue.Place{Scope: chat.Scope{Application: m.ApplicationID, Chat: m.ChatNumber}, Number: m.Number}
+		rows[at[place]] = &row{message(m.Message()), m.Refused}
 	}
 	return pending, rows, err
 }

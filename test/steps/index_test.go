@@ -39,6 +39,9 @@ func (i *index) Create(context.Context) error {
 	return nil
 }
 
+// Exists implements flusher.Indexes.
+func (i *index) Exists(context.Context, string) (bool, error) { return true, nil }
+
 // At implements flusher.Indexes.
 func (i *index) At(string) search.Index { return i }
 
