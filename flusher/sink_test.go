@@ -161,6 +161,26 @@ func TestAnIndexThatWasLostIsFilledAnew(t *testing.T) {
 }
 
 // SIGTERM does not wait until an index is filled.
+// A flusher that looked up the index just before a reindexing moved the alias may make the old one a sink again.
+func TestASinkEndsWhenItsIndexIsGone(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		i := openIndex(t)
+		for _, name := range []string{"being-filled", "deleted"} {
+			if err := flusher.AddSink(t.Context(), b.db, name, b.config.Partitions); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop := b.startWithSearch(i, 1000)
+		defer stop()
+		b.until("the sink has ended", func() bool {
+			names, err := b.db.SearchSinks(t.Context())
+			slices.Sort(names)
+			return err == nil && slices.Equal(names, []string{"being-filled", "index"})
+		})
+	})
+}
+
 func TestAStopEndsTheFillingOfAnIndex(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, b *bundle) {

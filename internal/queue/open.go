@@ -14,7 +14,7 @@ import (
 const askFor = idempotencyTTL
 
 // ErrSuperseded says that this Redis was the master and is not any more: another one was opened since. Its connections
-// are closed; it is opened again only by an operator's command.
+// are closed. It is never opened again by itself: an operator makes it a replica of the new master, or empties it.
 var ErrSuperseded = errors.New("queue: this Redis was superseded as master")
 
 // openAfter opens the partition of a write that was answered STALE, or learns in which generation somebody else did.

@@ -79,13 +79,12 @@ func TestNobodyWaitsForASilentRedisForEver(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = ln.Close() })
 	go func() {
-		var open []net.Conn // kept from the garbage collector, which would close them
 		for {
 			c, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			open = append(open, c)
+			defer func() { _ = c.Close() }() // with the listener
 		}
 	}()
 	client, err := Connect(fmt.Sprintf("redis://%s/0", ln.Addr()), func() {})

@@ -185,6 +185,11 @@ func TestElasticReindexBehindTheAlias(t *testing.T) {
 	if got := indices(ctx, t, e); !slices.Equal(got, []string{second}) {
 		t.Errorf("left are %v", got)
 	}
+	for name, want := range map[string]bool{first: false, second: true} {
+		if there, err := e.Exists(ctx, name); err != nil || there != want {
+			t.Errorf("%s exists: %v, %v", name, there, err)
+		}
+	}
 	if _, err := e.At(first).Put(ctx, messages(scope, "late")); err == nil {
 		t.Error("a late writer of the old index goes on")
 	}
