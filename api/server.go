@@ -60,7 +60,7 @@ func New(config Config) *Server {
 		ReadBufferSize:               maxHead,
 		ReadTimeout:                  config.ClientTimeout,
 		WriteTimeout:                 config.ClientTimeout,
-		IdleTimeout:                  2 * config.ClientTimeout,
+		IdleTimeout:                  3 * config.ClientTimeout,  // above the minute after which many a load balancer closes
 		Concurrency:                  2 * config.MaxConnections, // the listener's bound comes first
 	})
 	s.routes()

@@ -196,9 +196,12 @@ func (d *DB) CheckPartitions(ctx context.Context, partitions int) error {
 	return samePartitions(stored, partitions)
 }
 
+// ErrPartitions says that PARTITIONS is another than the database was created with.
+var ErrPartitions = errors.New("it can't be changed")
+
 func samePartitions(stored, partitions int) error {
 	if stored != partitions {
-		return fmt.Errorf("the database was created with PARTITIONS=%d, which can't be changed; it is now %d", stored, partitions)
+		return fmt.Errorf("the database was created with PARTITIONS=%d, and it is %d now: %w", stored, partitions, ErrPartitions)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func TestTheNumberOfPartitionsStays(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, e *engine) {
 		must(t, e.CheckPartitions(t.Context(), partitions))
-		const want = "the database was created with PARTITIONS=4, which can't be changed; it is now 8"
+		const want = "the database was created with PARTITIONS=4, and it is 8 now: it can't be changed"
 		for _, err := range []error{e.Migrate(t.Context(), 8, logger(t)), e.CheckPartitions(t.Context(), 8)} {
 			if err == nil || err.Error() != want {
 				t.Errorf("%v, not %s", err, want)

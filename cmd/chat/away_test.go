@@ -1,13 +1,34 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"chat-system/api/apitest"
 	"chat-system/internal/enginetest"
 )
+
+// What no waiting mends is said at once.
+func TestAnotherNumberOfPartitionsEndsEveryCommand(t *testing.T) {
+	t.Parallel()
+	environ := []string{
+		"DATABASE_URL=" + enginetest.SharedMySQL(t), "REDIS_URL=" + enginetest.Redis(t).URL, "ELASTICSEARCH_URL=",
+		"LISTEN_ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0",
+	}
+	if code := run(t.Context(), []string{"migrate"}, environ, &lineLog{t: t}, &lineLog{t: t}); code != 0 {
+		t.Fatalf("chat migrate ended with %d", code)
+	}
+	for _, command := range []string{"api", "flusher", "migrate"} {
+		var errs strings.Builder
+		code := run(t.Context(), []string{command}, append(environ, "PARTITIONS=5"), io.Discard, &errs)
+		if code != 1 || !strings.Contains(errs.String(), "created with PARTITIONS=16, and it is 5 now") {
+			t.Errorf("chat %s ended with %d: %s", command, code, errs.String())
+		}
+	}
+}
 
 // While an engine is away clients are told that, and no more.
 func TestNothingInsideIsToldWhileAnEngineIsAway(t *testing.T) {

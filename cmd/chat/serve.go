@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"chat-system/api"
+	"chat-system/db"
 	"chat-system/internal/telemetry"
 )
 
@@ -69,14 +70,14 @@ func serve(ctx context.Context, e env, c api.Config, ready func(net.Addr)) error
 	return errors.Join(server.Drain(drain), <-done)
 }
 
-// waitFor tries until it succeeds, with a log line a second.
+// waitFor tries until it succeeds, with a log line a second. What no waiting mends ends it.
 func waitFor(ctx context.Context, e env, what string, try func(context.Context) error) error {
 	for {
 		short, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err := try(short)
 		cancel()
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, db.ErrPartitions) {
+			return err
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
