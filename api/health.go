@@ -37,6 +37,7 @@ const (
 // Health answers /healthz and /readyz, on both ports.
 type Health struct {
 	readiness Readiness
+	starting  atomic.Bool
 	draining  atomic.Bool
 
 	mu     sync.Mutex // held while looking: whoever asks meanwhile waits and shares the answer
@@ -46,6 +47,12 @@ type Health struct {
 
 // NewHealth makes a Health; readiness nil: always ready.
 func NewHealth(readiness Readiness) *Health { return &Health{readiness: readiness} }
+
+// Starting makes the service not ready until Started: the operators' port may be open before it can serve.
+func (h *Health) Starting() { h.starting.Store(true) }
+
+// Started ends Starting. A Server calls it when it serves.
+func (h *Health) Started() { h.starting.Store(false) }
 
 // Drain makes the service not ready for good.
 func (h *Health) Drain() { h.draining.Store(true) }
@@ -65,6 +72,9 @@ func (h *Health) Ready() (checks []Check, ready bool) {
 		}
 		checks = h.checks
 		h.mu.Unlock()
+	}
+	if h.starting.Load() {
+		return append([]Check{{"starting", Failed, "The service is about to start."}}, checks...), false
 	}
 	if h.Draining() {
 		return append([]Check{{"draining", Failed, "The service is about to stop."}}, checks...), false

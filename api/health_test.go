@@ -70,6 +70,24 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
+// The operators' port is open before the service can serve, and says so.
+func TestNobodyIsReadyBeforeTheServerServes(t *testing.T) {
+	t.Parallel()
+	health := api.NewHealth(nil)
+	health.Starting()
+	ops := httptest.NewServer(serveOps(t, health, false))
+	defer ops.Close()
+	if r, body := ask(t, "GET", ops.URL+"/readyz", ""); r.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, `"starting"`) {
+		t.Errorf("before it serves: %d %s", r.StatusCode, body)
+	}
+	b := setup(t, func(config *api.Config) { config.Health = health })
+	for _, url := range []string{b.url, ops.URL} {
+		if r, body := ask(t, "GET", url+"/readyz", ""); r.StatusCode != http.StatusOK {
+			t.Errorf("while it serves: %d %s", r.StatusCode, body)
+		}
+	}
+}
+
 // serveOps serves the operators' port behind a handler, through a real listener.
 func serveOps(t *testing.T, health *api.Health, debug bool) http.HandlerFunc {
 	t.Helper()

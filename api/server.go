@@ -79,7 +79,10 @@ func def[T comparable](v *T, value T) {
 }
 
 // Serve serves until Drain.
-func (s *Server) Serve(ln net.Listener) error { return s.fiber.Listener(s.listener(ln)) }
+func (s *Server) Serve(ln net.Listener) error {
+	s.config.Health.Started()
+	return s.fiber.Listener(s.listener(ln))
+}
 
 // Drain stops: readiness fails first; after DrainDelay, in which the answers already tell clients to close their
 // connections, the port is closed; what was accepted is answered. The context bounds all of that.

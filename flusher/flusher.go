@@ -21,7 +21,7 @@ const (
 	commitTime = 30 * time.Second
 	redisTime  = 10 * time.Second
 	minPause   = 50 * time.Millisecond // after a failure, doubled up to
-	maxPause   = 5 * time.Second
+	maxPause   = 2 * time.Second
 
 	// MariaDB takes statements up to 16 MiB. Escaped, a body may be twice as long, and as a dead letter seven times.
 	statementBytes = 7 << 20 // bodies of one statement

@@ -213,7 +213,7 @@ func (s *sink) run(ctx context.Context) {
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.f.metrics.searchFailures.Inc()
-			s.log.Warn("search is behind; it is tried again", "error", err, "pause", pause)
+			s.log.Warn("search is behind; it is tried again", "error", err, "pause", pause.String())
 			next = pause
 			pause = min(2*pause, maxPause)
 		case more:

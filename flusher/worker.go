@@ -49,23 +49,25 @@ var errCut = errors.New("flusher: the stream was cut: it holds neither the curso
 func (w *worker) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	pause := minPause
+	bell, pause := w.bell, minPause
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.bell:
+		case <-bell:
 		case <-timer.C:
 		}
 		next, err := w.step(ctx)
+		bell = w.bell
 		if err != nil && ctx.Err() == nil {
 			w.forget()
 			if errors.Is(err, errMoved) {
 				w.log.Debug("another flusher was here first")
 			} else {
 				w.f.metrics.failure(w.p)
-				w.log.Error("flush failed; it is tried again", "error", err, "pause", pause)
+				w.log.Error("flush failed; it is tried again", "error", err, "pause", pause.String())
 			}
+			bell = nil                     // what comes meanwhile shortens no pause
 			next = pause/2 + rand.N(pause) //nolint:gosec // no secret
 			pause = min(2*pause, maxPause)
 		} else {

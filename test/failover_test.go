@@ -87,7 +87,7 @@ func TestASupersededMasterAcknowledgesNothing(t *testing.T) {
 	p, s := newPair(t)
 	l := s.load(5, 10)
 	l.more(between)
-	s.drained()
+	l.storesAll(s)
 	old := p.master
 	cutOff := newWire(t, old.Addr)
 	stray := newProcess(t, "api", append(s.env, "REDIS_URL=redis://"+cutOff.addr()+"/0")...)

@@ -23,6 +23,30 @@ func TestADroppedReplyOfRedisNeverDoubles(t *testing.T) {
 	l.check(s)
 }
 
+// A flusher that does not learn whether its transaction was committed reads the cursor before anything else; a pod that
+// does not learn whether it opened a partition starts over.
+func TestADroppedReplyOfMySQLNeverDoubles(t *testing.T) {
+	t.Parallel()
+	s := newService(t, 1, 0)
+	w := newWire(t, s.mysql.Addr)
+	through := "DATABASE_URL=" + strings.Replace(s.mysql.DSN, s.mysql.Addr, w.addr(), 1)
+	s.env = append(s.env, through)
+	f := s.addFlusher()
+	f.start()
+	pod := s.addPod()
+	pod.start()
+	pod.ready()
+	l := s.load(5, 10)
+	for range 2 * rounds {
+		l.more(between / 4)
+		failed := f.log.has("flush failed")
+		w.dropReplies()
+		until(t, "a flush fails", func() bool { return f.log.has("flush failed") > failed || t.Failed() })
+		w.restore()
+	}
+	l.check(s)
+}
+
 func TestALostReplyIsToldAsUnknown(t *testing.T) {
 	t.Parallel()
 	s := newService(t, 1, 1)

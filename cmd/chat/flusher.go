@@ -34,6 +34,7 @@ func runFlusher(ctx context.Context, e env) error {
 		return err
 	}
 	go en.readiness.watch(ctx)
+	health.Started()
 	ledger := store.Ledger{DB: en.db}
 	q := queue.New(queue.Config{Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, Shebang: true, Log: e.log}, en.redis, ledger)
 	f := flusher.New(flusherConfig(e, reg), en.db, q, ledger)

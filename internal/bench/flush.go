@@ -48,15 +48,7 @@ const queued = 300_000
 
 // flush: a full queue brought into MySQL, against LOAD DATA of the same rows into the same table.
 func flush(b *bench) error {
-	s, err := b.service()
-	if err != nil {
-		return err
-	}
-	api, err := b.start(append(s.env, "QUEUE_MAX_ENTRIES=50000000"), "api")
-	if err != nil {
-		return err
-	}
-	token, err := tenant(api.addr)
+	s, api, token, err := b.serving("QUEUE_MAX_ENTRIES=50000000")
 	if err != nil {
 		return err
 	}

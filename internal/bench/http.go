@@ -83,19 +83,11 @@ func (b *bench) side(p *process, s *service, conns int, status string, r request
 // posts: durable POST against the bare handler, at 256 and at 64 connections. The flusher runs between the turns only
 // through what the queue can hold; it has a figure of its own.
 func posts(b *bench) error {
-	s, err := b.service()
+	s, api, token, err := b.serving("QUEUE_MAX_ENTRIES=50000000")
 	if err != nil {
 		return err
 	}
 	bareP, err := b.startBare()
-	if err != nil {
-		return err
-	}
-	api, err := b.start(append(s.env, "QUEUE_MAX_ENTRIES=50000000"), "api")
-	if err != nil {
-		return err
-	}
-	token, err := tenant(api.addr)
 	if err != nil {
 		return err
 	}
@@ -116,15 +108,7 @@ func posts(b *bench) error {
 }
 
 func keys(b *bench) error {
-	s, err := b.service()
-	if err != nil {
-		return err
-	}
-	api, err := b.start(append(s.env, "QUEUE_MAX_ENTRIES=50000000"), "api")
-	if err != nil {
-		return err
-	}
-	token, err := tenant(api.addr)
+	s, api, token, err := b.serving("QUEUE_MAX_ENTRIES=50000000")
 	if err != nil {
 		return err
 	}
@@ -142,7 +126,7 @@ func keys(b *bench) error {
 }
 
 func gets(b *bench) error {
-	s, err := b.service()
+	s, api, token, err := b.serving()
 	if err != nil {
 		return err
 	}
@@ -150,15 +134,7 @@ func gets(b *bench) error {
 	if err != nil {
 		return err
 	}
-	api, err := b.start(s.env, "api")
-	if err != nil {
-		return err
-	}
 	flusher, err := b.start(s.env, "flusher")
-	if err != nil {
-		return err
-	}
-	token, err := tenant(api.addr)
 	if err != nil {
 		return err
 	}

@@ -215,6 +215,18 @@ func (b *bench) service() (*service, error) {
 	return s, nil
 }
 
+// serving starts engines and a pod, with more in its environment, and makes a tenant with its chats.
+func (b *bench) serving(env ...string) (s *service, api *process, token string, err error) {
+	if s, err = b.service(); err != nil {
+		return nil, nil, "", err
+	}
+	if api, err = b.start(append(slices.Clone(s.env), env...), "api"); err != nil {
+		return nil, nil, "", err
+	}
+	token, err = tenant(api.addr)
+	return s, api, token, err
+}
+
 // call sends one request of the preparation.
 func call(addr, method, path string, body, answer any) error {
 	text, err := json.Marshal(body)

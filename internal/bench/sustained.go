@@ -8,7 +8,7 @@ import (
 
 // sustained: POST to row for a minute, everything on this machine, against the bare handler.
 func sustained(b *bench) error {
-	s, err := b.service()
+	s, api, token, err := b.serving()
 	if err != nil {
 		return err
 	}
@@ -16,15 +16,7 @@ func sustained(b *bench) error {
 	if err != nil {
 		return err
 	}
-	api, err := b.start(s.env, "api")
-	if err != nil {
-		return err
-	}
 	if _, err := b.start(s.env, "flusher"); err != nil {
-		return err
-	}
-	token, err := tenant(api.addr)
-	if err != nil {
 		return err
 	}
 	base, err := drive(bareP.addr, 256, b.seconds, "202", post(token, 0, false))

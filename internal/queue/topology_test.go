@@ -122,14 +122,15 @@ func TestPartitionsLieOnTheNodesOfACluster(t *testing.T) {
 	}
 }
 
-func TestASentinelTellsTheMaster(t *testing.T) {
+func TestASentinelTellsTheMasterAndPromotesItsReplica(t *testing.T) {
 	t.Parallel()
 	master := enginetest.Redis(t)
 	host, port, _ := net.SplitHostPort(master.Addr)
+	enginetest.Redis(t, "--replicaof", host+" "+port)
 	sentinel := enginetest.FreeAddr(t)
 	_, sentinelPort, _ := net.SplitHostPort(sentinel)
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
-	conf := fmt.Sprintf("port %s\nbind 127.0.0.1\nsentinel monitor chat %s %s 1\n", sentinelPort, host, port)
+	conf := fmt.Sprintf("port %s\nbind 127.0.0.1\nsentinel monitor chat %s %s 1\nsentinel down-after-milliseconds chat 500\n", sentinelPort, host, port)
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -146,17 +147,30 @@ func TestASentinelTellsTheMaster(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	awaitFor(t, "the sentinel answers", func() error {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", sentinel)
-		if err == nil {
-			_ = conn.Close()
+	asked := redis.NewSentinelClient(&redis.Options{Addr: sentinel})
+	defer func() { _ = asked.Close() }()
+	awaitFor(t, "the sentinel knows the replica", func() error {
+		replicas, err := asked.Replicas(t.Context(), "chat").Result()
+		if err == nil && (len(replicas) == 0 || replicas[0]["master-link-status"] != "ok") {
+			err = fmt.Errorf("%v", replicas)
 		}
 		return err
 	})
-	b := connected(t, "redis://"+sentinel+"?master_name=chat", 0)
+	b := connected(t, "redis://"+sentinel+"?master_name=chat", 1)
 	if r := b.must(t, newChat(app)); r.Number != 1 {
 		t.Fatalf("%+v", r)
 	}
+	b.drain(t, chat.Scope{Application: app})
+	b.must(t, newChat(app)) // accepted and not stored
+	b.q.WriteQuorum = 0     // there is one node left
+	master.Kill()
+	awaitFor(t, "the replica is promoted", func() error {
+		r, err := b.q.Accept(t.Context(), newChat(app))
+		if err == nil && r.Number != 3 {
+			t.Fatalf("the promoted replica goes on with %d", r.Number)
+		}
+		return err
+	})
 }
 
 func TestAWriteIsAcknowledgedOnceTheQuorumHasIt(t *testing.T) {
