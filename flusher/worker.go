@@ -26,6 +26,8 @@ type worker struct {
 	buffer []queue.Entry
 	size   int
 	first  time.Time // when the oldest entry of the buffer was seen
+
+	retained bool // what was flushed last may still lie in the stream
 }
 
 func newWorker(f *Flusher, p int) *worker {
@@ -252,6 +254,7 @@ func (w *worker) flush(ctx context.Context, more bool) error {
 	before := w.cur.Position.Version
 	w.cur.Position = last.Position()
 	w.stored.raise(last.Version)
+	w.retained = true
 	failpoint.Hit(w.f.queue, "flush.committed")
 	err := w.clean(ctx, before, es)
 	failpoint.Hit(w.f.queue, "flush.cleaned")
@@ -281,15 +284,21 @@ func (w *worker) trim(ctx context.Context, last chat.Version) error {
 	return err
 }
 
-// makeRoom trims where nothing is left to flush and Redis has little memory left: while it refuses writes no flush comes
-// that would.
+// makeRoom trims where nothing is left to flush, so that no flush comes that would: once what was flushed last is retained
+// no longer, or Redis has little memory left.
 func (w *worker) makeRoom(ctx context.Context) error {
-	if !w.f.crowded.Load() || w.cur.Position.Version == 0 {
+	last := w.cur.Position.Version
+	over := w.retained && time.Since(time.UnixMilli(last.Millis())) > w.f.Retention
+	if last == 0 || (!over && !w.f.crowded.Load()) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisTime)
 	defer cancel()
-	return w.trim(ctx, w.cur.Position.Version)
+	if err := w.trim(ctx, last); err != nil {
+		return err
+	}
+	w.retained = w.needed(last) < last // a sink is not done with it
+	return nil
 }
 
 // needed is the version below which neither the sinks nor whoever names v need the stream.

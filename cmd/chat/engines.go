@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,11 +20,19 @@ func (e env) dsn() string {
 		return e.DatabaseURL
 	}
 	c := mysql.NewConfig()
-	c.Net, c.User, c.Passwd, c.DBName, c.Addr = "tcp", e.DatabaseUsername, e.DatabasePassword, e.DatabaseName, e.DatabaseHost
+	c.Net, c.User, c.Passwd, c.DBName, c.Addr = "tcp", e.DatabaseUsername, e.DatabasePassword, e.DatabaseName, withPort(e.DatabaseHost)
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		c.Addr = net.JoinHostPort(c.Addr, "3306")
 	}
 	return c.FormatDSN()
+}
+
+// withPort adds MySQL's port to a host that has none. An IPv6 address may stand in brackets.
+func withPort(host string) string {
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), "3306")
 }
 
 // engines are the servers that api and flusher work on.

@@ -43,6 +43,17 @@ func TestHelpListsEveryVariableWithItsDefault(t *testing.T) {
 	}
 }
 
+func TestADatabaseHostMayHaveAPort(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]string{
+		"db": "db:3306", "db:3307": "db:3307", "10.0.0.1": "10.0.0.1:3306", "::1": "[::1]:3306", "[::1]": "[::1]:3306", "[::1]:3307": "[::1]:3307",
+	} {
+		if got := withPort(host); got != want {
+			t.Errorf("%s becomes %s, want %s", host, got, want)
+		}
+	}
+}
+
 func TestWrongWordsAreExplained(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ words, want string }{

@@ -154,8 +154,8 @@ func (q *Queue) seed(ctx context.Context, c *call, r reply) error {
 			q.parts[c.partition].gen.CompareAndSwap(r.gen, gen)
 			return nil, nil
 		}
-		_, err = q.run(ctx, q.scripts.seed, []string{openKey(c.partition), seqKey(c.partition, c.Scope)},
-			r.gen, r.time, max(n, r.number), seedAge.Microseconds())
+		_, err = q.run(ctx, q.scripts.seed, []string{openKey(c.partition), seqKey(c.partition, c.Scope), pendingKey(c.partition, c.Scope)},
+			r.gen, r.time, max(n, r.number), seedAge.Microseconds(), int64(counterTTL/time.Second))
 		failpoint.Hit(q, "seed.done")
 		if err != nil {
 			return nil, unavailable(err)

@@ -6,6 +6,33 @@ import (
 	"chat-system/internal/chat"
 )
 
+// A counter that was only asked for does not stay for ever, nor one whose writes are stored; one with pending writes stays.
+func TestACounterStaysWhileSomethingIsPending(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b bundle) {
+		s := chat.Scope{Application: app}
+		p := b.q.Partition(s)
+		expires := func(want bool) {
+			t.Helper()
+			ttl, err := b.q.rdb.TTL(t.Context(), seqKey(p, s)).Result()
+			if err != nil || (ttl > 0) != want || ttl > counterTTL {
+				t.Fatalf("the counter lives for %v, %v", ttl, err)
+			}
+		}
+		if n, err := b.q.LastNumber(t.Context(), s); err != nil || n != 0 {
+			t.Fatalf("%d, %v", n, err)
+		}
+		expires(true)
+		b.must(t, newChat(app))
+		expires(false)
+		es := b.drain(t, s)
+		if _, err := b.q.Clean(t.Context(), p, 0, es, 0); err != nil {
+			t.Fatal(err)
+		}
+		expires(true)
+	})
+}
+
 // What was accepted before Redis restarted, and kept, counts before anybody writes to its scope again.
 func TestCountsOutliveARestart(t *testing.T) {
 	t.Parallel()
