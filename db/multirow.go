@@ -220,7 +220,7 @@ func (q *Queries) MessagesByKeys(ctx context.Context, rows []MessagesByKeysRow) 
 		r := &rows[i]
 		args = append(args, r.ApplicationID, r.ChatNumber, r.Number)
 	}
-	query := repeat("SELECT m.application_id, m.chat_number, m.number, m.body, m.version, m.created_at, m.updated_at, EXISTS (\n    SELECT 1 FROM dead_letters d WHERE d.application_id = m.application_id AND d.chat_number = m.chat_number\n    AND d.number = m.number AND d.sink = 'mysql' AND d.kind = 'edit' AND d.state = 'open'\n) AS refused\nFROM messages m WHERE ", "(m.application_id = ? AND m.chat_number = ? AND m.number = ?)", " OR ", "", len(rows))
+	query := repeat("SELECT m.application_id, m.chat_number, m.number, m.body, m.version, m.created_at, m.updated_at, EXISTS (\n    SELECT 1 FROM dead_letters d WHERE d.state = 'open' AND d.kind = 'edit' AND d.sink = 'mysql'\n) AS edits_refused\nFROM messages m WHERE ", "(m.application_id = ? AND m.chat_number = ? AND m.number = ?)", " OR ", "", len(rows))
 	found, err := q.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -229,7 +229,7 @@ func (q *Queries) MessagesByKeys(ctx context.Context, rows []MessagesByKeysRow) 
 	items := make([]MessageByKeyRow, 0, len(rows))
 	for found.Next() {
 		var i MessageByKeyRow
-		if err := found.Scan(&i.ApplicationID, &i.ChatNumber, &i.Number, &i.Body, &i.Version, &i.CreatedAt, &i.UpdatedAt, &i.Refused); err != nil {
+		if err := found.Scan(&i.ApplicationID, &i.ChatNumber, &i.Number, &i.Body, &i.Version, &i.CreatedAt, &i.UpdatedAt, &i.EditsRefused); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -65,14 +66,14 @@ func run(ctx context.Context, only *regexp.Regexp, o options) (err error) {
 	}
 	defer b.close()
 	for _, s := range scenarios {
-		if only.MatchString(s.name) {
-			if err := b.scenario(s); err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
+		if only.MatchString(s.name) && ctx.Err() == nil {
+			if failed := b.scenario(s); failed != nil {
+				err = errors.Join(err, fmt.Errorf("%s: %w", s.name, failed))
 			}
 		}
 	}
 	b.print(os.Stdout)
-	return nil
+	return err
 }
 
 // scenario runs one with engines of its own, which end with it.

@@ -118,6 +118,10 @@ func put(ctx context.Context, index *search.Elastic, app int64, rows []row) erro
 			}
 		}
 		refused, err := index.Put(ctx, ms)
+		for try := 0; try < 10 && err != nil && ctx.Err() == nil; try++ { // it is full now and then, as the flusher finds it, too
+			<-time.After(time.Second)
+			refused, err = index.Put(ctx, ms)
+		}
 		if err != nil {
 			return err
 		}

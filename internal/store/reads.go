@@ -22,7 +22,7 @@ type read struct {
 // row is what the database has of a message.
 type row struct {
 	chat.Message
-	refused bool // an edit of it waits as a dead letter
+	refused bool // some edit waits as a dead letter, maybe one of it
 }
 
 // read reads what the queue and then what the database have of a message. Reads that come while one is in flight go
@@ -80,7 +80,7 @@ func (s *Store) readPlaces(ctx context.Context, places []queue.Place, at map[que
 	for i := range found {
 		m := &found[i]
 		place := queue.Place{Scope: chat.Scope{Application: m.ApplicationID, Chat: m.ChatNumber}, Number: m.Number}
-		rows[at[place]] = &row{message(m.Message()), m.Refused}
+		rows[at[place]] = &row{message(m.Message()), m.EditsRefused}
 	}
 	return pending, rows, err
 }

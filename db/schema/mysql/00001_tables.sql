@@ -70,7 +70,8 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     state          VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     created_at     DATETIME(6) NOT NULL,
     PRIMARY KEY (partition_id, version, sink),
-    KEY dead_letters_number (application_id, chat_number, number)
+    KEY dead_letters_number (application_id, chat_number, number),
+    KEY dead_letters_state (state, kind, sink)
 ) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 -- +goose StatementEnd
 

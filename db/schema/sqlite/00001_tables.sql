@@ -80,4 +80,5 @@ CREATE TABLE settings (
 CREATE UNIQUE INDEX applications_token ON applications (token);
 CREATE INDEX applications_page ON applications (created_at, id);
 CREATE INDEX dead_letters_number ON dead_letters (application_id, chat_number, number);
+CREATE INDEX dead_letters_state ON dead_letters (state, kind, sink);
 CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
