@@ -3,7 +3,6 @@ package flusher_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"chat-system/db"
 	"chat-system/internal/chat"
 	"chat-system/internal/enginetest"
-	"chat-system/internal/search"
 )
 
 func TestChatsWhoseCreationWasLostGetARowUnlessRedisStillHoldsThem(t *testing.T) {
@@ -166,12 +164,7 @@ func TestARedisThatCameBackWithoutItsEndIsOpenedThoughNobodyWrites(t *testing.T)
 	t.Parallel()
 	url := enginetest.Redis(t).URL
 	b := onServers(t, url)
-	local, err := search.OpenLocal(filepath.Join(t.TempDir(), "index"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = local.Close() })
-	index := &indexes{Local: local}
+	index := openIndex(t)
 	app := b.app()
 	c := b.chat(app)
 	b.post(app, c, "apples")
@@ -201,12 +194,7 @@ func TestSearchReadsNothingOfARedisThatIsNotOpenInTheDatabasesGeneration(t *test
 	t.Parallel()
 	url := enginetest.Redis(t).URL
 	b := onServers(t, url)
-	local, err := search.OpenLocal(filepath.Join(t.TempDir(), "index"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = local.Close() })
-	index := &indexes{Local: local}
+	index := openIndex(t)
 	app := b.app()
 	row, err := b.db.ApplicationByToken(t.Context(), app)
 	if err != nil {

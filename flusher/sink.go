@@ -4,184 +4,21 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
-	"sync"
 	"time"
 
 	"chat-system/db"
 	"chat-system/internal/chat"
-	"chat-system/internal/failpoint"
 	"chat-system/internal/queue"
 	"chat-system/internal/search"
 )
 
 const (
 	sinkTick  = 200 * time.Millisecond
-	sinkList  = 5 * time.Second // how often new indexes are looked for
-	sinkPage  = 1000            // rows of one page of a resync
+	sinkPage  = 1000 // rows of one page of a resync
 	putTime   = time.Minute
 	patience  = 10 * time.Second // for a sink that lags while a stream is too long
 	tablePage = 500
 )
-
-// Indexes are the search indexes that are written: each is a sink of its own, named as the index is.
-type Indexes interface {
-	// Current gives the name of the index that is searched, search.ErrNoIndex when there is none.
-	Current(ctx context.Context) (string, error)
-	// Create makes an empty one where there is none.
-	Create(ctx context.Context) error
-	// Exists says whether there is an index of that name.
-	Exists(ctx context.Context, name string) (bool, error)
-	// At gives the index of that name to write to.
-	At(name string) search.Index
-}
-
-// sinks follow the stream into search indexes, never past what the database has committed. An engine that is away
-// delays them alone.
-type sinks struct {
-	f       *Flusher
-	indexes Indexes
-	backlog int64 // entries that a partition's stream may hold for a sink that lags; then it is filled from the tables
-	keeps   keeps
-}
-
-// Search adds the search indexes as sinks. It is called before Run.
-func (f *Flusher) Search(indexes Indexes, backlog int64) {
-	f.sinks = &sinks{f: f, indexes: indexes, backlog: max(1, backlog/int64(f.Partitions))}
-}
-
-// run starts a loop for every sink there is, and for those that a reindexing adds.
-func (s *sinks) run(ctx context.Context) {
-	running := map[string]context.CancelFunc{}
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	tick := time.NewTicker(sinkList)
-	defer tick.Stop()
-	for {
-		s.behind(ctx, s.ensure(ctx))
-		names, err := s.list(ctx)
-		s.behind(ctx, err)
-		for _, name := range names {
-			if running[name] == nil {
-				sub, cancel := context.WithCancel(ctx)
-				running[name] = cancel
-				wg.Go(func() { newSink(s, name).run(sub) })
-			}
-		}
-		for name, cancel := range running {
-			if err == nil && !slices.Contains(names, name) {
-				cancel()
-				delete(running, name)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			for _, cancel := range running {
-				cancel()
-			}
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// behind says that the sinks can't be looked after now.
-func (s *sinks) behind(ctx context.Context, err error) {
-	if err != nil && ctx.Err() == nil {
-		s.f.metrics.searchFailures.Inc()
-		s.f.Log.Warn("search is behind: its index can't be asked for", "error", err)
-	}
-}
-
-// ensure makes the index that is searched a sink from the moment that it exists.
-func (s *sinks) ensure(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, redisTime)
-	defer cancel()
-	current, err := s.indexes.Current(ctx)
-	if errors.Is(err, search.ErrNoIndex) { // never made, or lost: no cursor tells what an empty one holds
-		s.at("sink.lost")
-		if err = s.forget(ctx, ""); err == nil {
-			s.at("sink.forgotten")
-			err = s.indexes.Create(ctx)
-		}
-		s.at("sink.created")
-		if err == nil {
-			current, err = s.indexes.Current(ctx)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	s.at("sink.current")
-	err = AddSink(ctx, s.f.db, current, s.f.Partitions)
-	s.at("sink.added")
-	if err != nil {
-		return err
-	}
-	return s.forget(ctx, current) // also one that a reindexing has left since it was current here
-}
-
-// forget ends the sinks whose index is gone; where none is searched, all of them.
-func (s *sinks) forget(ctx context.Context, current string) error {
-	names, err := s.f.db.SearchSinks(ctx)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if name == current {
-			continue
-		}
-		if current != "" {
-			if there, err := s.indexes.Exists(ctx, name); err != nil || there {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		s.f.Log.Warn("a search index is gone", "sink", name)
-		if err := s.f.db.DeleteSink(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// list gives the sinks of the database, which go on while the engine is away: they watch their backlog.
-func (s *sinks) list(ctx context.Context) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, redisTime)
-	defer cancel()
-	names, err := s.f.db.SearchSinks(ctx)
-	if err == nil {
-		s.keeps.sinks(names, s.f.Partitions)
-	}
-	return names, err
-}
-
-func (s *sinks) at(step string) { failpoint.Hit(s.f.queue, step) }
-
-// AddSink makes an index a sink that is to be filled from the tables. One that is there stays as it is.
-func AddSink(ctx context.Context, d *db.DB, name string, partitions int) error {
-	have, err := d.Cursors(ctx, name)
-	if err != nil {
-		return err
-	}
-	failpoint.Hit(d, "sink.add")
-	there := map[int32]bool{}
-	for _, c := range have {
-		there[c.PartitionID] = true
-	}
-	for p := range partitions {
-		if there[int32(p)] {
-			continue
-		}
-		err := d.InsertCursor(ctx, db.InsertCursorParams{PartitionID: int32(p), Sink: name, State: db.StateResync})
-		if err != nil && !db.IsDuplicate(err) {
-			return err
-		}
-	}
-	return nil
-}
 
 // sink follows into one index.
 type sink struct {
@@ -325,7 +162,7 @@ func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, e
 	for _, v := range dead {
 		refused[chat.Version(v)] = true
 	}
-	at := map[messageKey]int{}
+	at := map[queue.Place]int{}
 	m.full = len(b.Entries) == page
 	for i := range b.Entries {
 		e := &b.Entries[i]
@@ -338,7 +175,7 @@ func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, e
 		if (e.Kind != queue.MessageCreated && e.Kind != queue.MessageEdited) || refused[e.Version] {
 			continue
 		}
-		k := messageKey{e.Scope, e.Number}
+		k := queue.Place{Scope: e.Scope, Number: e.Number}
 		n, ok := at[k]
 		if !ok {
 			n = len(m.messages)
@@ -351,11 +188,6 @@ func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, e
 		}
 	}
 	return m, nil
-}
-
-type messageKey struct {
-	scope  chat.Scope
-	number int64
 }
 
 // put writes the messages, then moves the cursors; what the index refuses for its data becomes a dead letter of this sink.

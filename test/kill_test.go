@@ -72,18 +72,24 @@ func TestMySQLIsKilled(t *testing.T) {
 	}
 }
 
-func TestLocalModeIsKilled(t *testing.T) {
-	t.Parallel()
-	s := newLocal(t)
-	l := s.load(5, 10)
+// endsUnderLoad ends local mode and starts it again, in every round, and checks what was acknowledged.
+func (s *service) endsUnderLoad(writers int, end func(*process)) *load {
+	s.t.Helper()
+	l := s.load(5, writers)
 	for range rounds {
 		l.more(between / 2)
-		s.pods[0].kill()
+		end(s.pods[0])
 		s.pods[0].start()
 		s.pods[0].ready()
 	}
 	l.more(between / 2)
 	l.check(s)
+	return l
+}
+
+func TestLocalModeIsKilled(t *testing.T) {
+	t.Parallel()
+	l := newLocal(t).endsUnderLoad(10, (*process).kill)
 	if l.cut.Load() < rounds {
 		t.Errorf("%d kills cut %d requests: they struck an idle process", rounds, l.cut.Load())
 	}
@@ -112,16 +118,7 @@ func TestTermAnswersWhatWasAccepted(t *testing.T) {
 
 func TestTermOfLocalModeAnswersWhatWasAccepted(t *testing.T) {
 	t.Parallel()
-	s := newLocal(t)
-	l := s.load(5, 20)
-	for range rounds {
-		l.more(between / 2)
-		s.pods[0].term()
-		s.pods[0].start()
-		s.pods[0].ready()
-	}
-	l.more(between / 2)
-	l.check(s)
+	l := newLocal(t).endsUnderLoad(20, (*process).term)
 	if n := l.replayed.Load(); n > 0 {
 		t.Errorf("%d requests were accepted and not answered", n)
 	}

@@ -21,9 +21,6 @@ func (e env) dsn() string {
 	}
 	c := mysql.NewConfig()
 	c.Net, c.User, c.Passwd, c.DBName, c.Addr = "tcp", e.DatabaseUsername, e.DatabasePassword, e.DatabaseName, withPort(e.DatabaseHost)
-	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
-		c.Addr = net.JoinHostPort(c.Addr, "3306")
-	}
 	return c.FormatDSN()
 }
 
