@@ -36,8 +36,17 @@ type Config struct {
 	MaxWait          time.Duration // or for so long
 	Retention        time.Duration // how long what was flushed stays in the stream
 	Writers          int           // transactions at once
+	Shards           int           // into how many the partitions are dealt
+	Election         Election      // nil: every shard is led
 	Log              *slog.Logger
 	Metrics          prometheus.Registerer
+}
+
+// Election decides which shards a Flusher leads.
+type Election interface {
+	// Run calls lead for each shard that is won, in a goroutine of its own, and ends lead's context when the shard is to be
+	// given up. It returns when ctx has ended and every lead has returned.
+	Run(ctx context.Context, lead func(ctx context.Context, shard int))
 }
 
 // Flusher leads partitions. Several may lead the same one: they cost time, not correctness.
@@ -53,20 +62,25 @@ type Flusher struct {
 	crowded atomic.Bool // Redis has little memory left
 }
 
-// New makes a Flusher of all partitions.
+// New makes a Flusher, which leads nothing until it runs.
 func New(c Config, d *db.DB, q *queue.Queue, ledger queue.Ledger) *Flusher {
-	f := &Flusher{Config: c, db: d, queue: q, ledger: ledger, writers: make(chan struct{}, max(1, c.Writers)), metrics: newMetrics(c.Metrics)}
+	c.Shards = max(1, c.Shards)
+	f := &Flusher{Config: c, db: d, queue: q, ledger: ledger, writers: make(chan struct{}, max(1, c.Writers)), metrics: newMetrics(c.Metrics, c.Shards)}
 	for p := range c.Partitions {
 		f.workers = append(f.workers, newWorker(f, p))
 	}
 	return f
 }
 
-// Run leads until the context ends; a batch that is being stored then is finished first.
+// Run leads what it wins until the context ends; a batch that is being stored then is finished first.
 func (f *Flusher) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, w := range f.workers {
-		wg.Go(func() { w.run(ctx) })
+	if f.Election != nil {
+		wg.Go(func() { f.Election.Run(ctx, f.lead) })
+	} else {
+		for shard := range f.Shards {
+			wg.Go(func() { f.lead(ctx, shard) })
+		}
 	}
 	wg.Go(func() { f.watch(ctx) })
 	wg.Go(func() { f.janitor(ctx) })
@@ -76,13 +90,40 @@ func (f *Flusher) Run(ctx context.Context) {
 	wg.Wait()
 }
 
+// lead flushes the partitions of a shard, those whose number modulo Shards it is, until the context ends.
+func (f *Flusher) lead(ctx context.Context, shard int) {
+	var wg sync.WaitGroup
+	for p := shard; p < f.Partitions; p += f.Shards {
+		f.workers[p].leads.Store(true)
+		wg.Go(func() { f.workers[p].run(ctx) })
+	}
+	if f.sinks != nil {
+		f.sinks.wake()
+	}
+	f.metrics.leads(shard, true)
+	f.Log.Info("leading a shard", "shard", shard, "shards", f.Shards)
+	wg.Wait()
+	f.metrics.leads(shard, false)
+	f.Log.Info("leading a shard no more", "shard", shard)
+}
+
+// led gives the partitions that are led now.
+func (f *Flusher) led() []int {
+	var ps []int
+	for p, w := range f.workers {
+		if w.leads.Load() {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+// chief says whether this process does what one process is to do for all: it leads the first partition.
+func (f *Flusher) chief() bool { return f.workers[0].leads.Load() }
+
 // watch looks at the end of every stream and wakes the workers for which something is new.
 func (f *Flusher) watch(ctx context.Context) {
-	all := make([]int, f.Partitions)
 	seen := make([]chat.Version, f.Partitions)
-	for p := range all {
-		all[p] = p
-	}
 	tick, memory := time.NewTicker(max(f.MaxWait/4, 5*time.Millisecond)), time.NewTicker(time.Second)
 	defer tick.Stop()
 	defer memory.Stop()
@@ -95,13 +136,18 @@ func (f *Flusher) watch(ctx context.Context) {
 			continue
 		case <-tick.C:
 		}
+		led := f.led()
+		if len(led) == 0 {
+			continue
+		}
 		short, cancel := context.WithTimeout(ctx, redisTime)
-		depths, err := f.queue.Depths(short, all)
+		depths, err := f.queue.Depths(short, led)
 		cancel()
 		if err != nil {
 			continue // the workers say so when they read
 		}
-		for p, d := range depths {
+		for i, d := range depths {
+			p := led[i]
 			f.metrics.depth(p, d.Entries)
 			if d.Last != seen[p] {
 				seen[p] = d.Last

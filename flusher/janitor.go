@@ -13,7 +13,7 @@ const (
 	keyAge       = 24*time.Hour + 10*time.Minute // a little longer than a key replays
 )
 
-// janitor repairs counts and drops old idempotency keys from time to time.
+// janitor repairs counts and drops old idempotency keys from time to time, in one process for all.
 func (f *Flusher) janitor(ctx context.Context) {
 	recount, purge := time.NewTicker(recountEvery), time.NewTicker(purgeEvery)
 	defer recount.Stop()
@@ -24,9 +24,13 @@ func (f *Flusher) janitor(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-recount.C:
-			err = f.Recount(ctx)
+			if f.chief() {
+				err = f.Recount(ctx)
+			}
 		case <-purge.C:
-			err = f.purge(ctx)
+			if f.chief() {
+				err = f.purge(ctx)
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			f.Log.Warn("housekeeping failed; it comes again", "error", err)

@@ -41,6 +41,15 @@ func (k *keeps) set(sink string, p int, v chat.Version) {
 	}
 }
 
+// all keeps the whole of a partition's stream until the sinks have said what they need of it.
+func (k *keeps) all(p int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, of := range k.by {
+		of[p] = 0
+	}
+}
+
 // lowest is the version below which no sink needs the partition's stream; 0 while that is not known.
 func (k *keeps) lowest(p int) chat.Version {
 	k.mu.Lock()
@@ -57,34 +66,30 @@ func (k *keeps) lowest(p int) chat.Version {
 
 // shed gives up following where a stream grew too long for a sink that lags, past the backlog while the engine is away
 // and in any case before the queue is full: the sink is filled from the tables instead.
-func (s *sink) shed(ctx context.Context, cursors []db.FlushCursor) ([]db.FlushCursor, error) {
-	all := make([]int, len(cursors))
-	for p := range all {
-		all[p] = p
-	}
-	depths, err := s.f.queue.Depths(ctx, all)
+func (s *sink) shed(ctx context.Context, cursors []db.FlushCursor, led []int) error {
+	depths, err := s.f.queue.Depths(ctx, led)
 	s.at("sink.depths")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	bound := s.bound()
 	if s.failed {
 		bound = min(bound, s.backlog)
 	}
 	spared := min(s.f.Retention, patience).Milliseconds()
-	for p := range cursors {
-		c, d := &cursors[p], depths[p]
+	for i, p := range led {
+		c, d := &cursors[p], depths[i]
 		recent := min(d.Last, chat.VersionAt(d.Last.Millis()-spared)) // it is not what makes the stream long
 		if c.State != db.StateFollow || d.Entries <= bound || chat.Version(c.Position) >= recent {
 			continue
 		}
 		s.keeps.set(s.name, p, nothing)
 		if err := s.turn(ctx, *c); err != nil {
-			return nil, err
+			return err
 		}
 		c.State = db.StateResync
 	}
-	return cursors, nil
+	return nil
 }
 
 // bound is how long a stream may grow for the sinks: from there on the flusher trims it as far as it can.

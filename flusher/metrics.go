@@ -20,13 +20,14 @@ type metrics struct {
 	dead     *prometheus.CounterVec
 	broken   prometheus.Counter
 	repaired *prometheus.CounterVec
+	leader   *prometheus.GaugeVec
 
 	documents      prometheus.Counter
 	searchFailures prometheus.Counter
 	resyncs        prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, shards int) *metrics {
 	m := &metrics{
 		entries: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "chat_queue_stream_entries", Help: "Entries of a partition's stream, what is retained after its flush included.",
@@ -58,6 +59,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chat_counts_repaired_total", Help: "Counts that the recount found wrong and set right.",
 		}, []string{"of"}),
+		leader: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "chat_shard_leader", Help: "1 where this process leads the shard.",
+		}, []string{"shard"}),
+	}
+	for shard := range shards {
+		m.leads(shard, false)
 	}
 	m.documents = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "chat_search_documents_total", Help: "Messages brought into a search index.",
@@ -78,15 +85,29 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.repaired.WithLabelValues(of)
 	}
 	if reg != nil {
-		reg.MustRegister(m.entries, m.rows, m.duration, m.batch, m.lag, m.failures, m.cut, m.dead, m.broken, m.repaired, m.documents, m.searchFailures, m.resyncs)
+		reg.MustRegister(m.entries, m.rows, m.duration, m.batch, m.lag, m.failures, m.cut, m.dead, m.broken, m.repaired, m.leader, m.documents, m.searchFailures, m.resyncs)
 	}
 	return m
 }
 
-func label(partition int) string { return strconv.Itoa(partition) }
+func label(number int) string { return strconv.Itoa(number) }
 
 func (m *metrics) depth(p int, entries int64) {
 	m.entries.WithLabelValues(label(p)).Set(float64(entries))
+}
+
+func (m *metrics) leads(shard int, so bool) {
+	v := 0.0
+	if so {
+		v = 1
+	}
+	m.leader.WithLabelValues(label(shard)).Set(v)
+}
+
+// left drops what only a partition's leader tells.
+func (m *metrics) left(p int) {
+	m.entries.DeleteLabelValues(label(p))
+	m.lag.DeleteLabelValues(label(p))
 }
 
 func (m *metrics) failure(p int) { m.failures.WithLabelValues(label(p)).Inc() }

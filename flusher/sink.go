@@ -27,7 +27,7 @@ type sink struct {
 	index  search.Index
 	log    *slog.Logger
 	failed bool // the last step
-	first  int  // partition of the next step
+	first  int  // which of the partitions that are led the next step begins with
 }
 
 func newSink(s *sinks, name string) *sink {
@@ -62,8 +62,13 @@ func (s *sink) run(ctx context.Context) {
 	}
 }
 
-// step brings the index up to what the database has committed, as far as one bulk request goes.
+// step brings the index up to what the database has committed in the partitions that are led, as far as one bulk request
+// goes.
 func (s *sink) step(run context.Context) (more bool, err error) {
+	led := s.f.led()
+	if len(led) == 0 {
+		return false, nil
+	}
 	ctx, cancel := context.WithTimeout(run, putTime)
 	defer cancel()
 	cursors, err := s.f.db.Cursors(ctx, s.name)
@@ -79,14 +84,15 @@ func (s *sink) step(run context.Context) (more bool, err error) {
 	if len(cursors) != s.f.Partitions || len(committed) != s.f.Partitions {
 		return false, errors.New("flusher: not every partition has a cursor")
 	}
-	if cursors, err = s.shed(ctx, cursors); err != nil {
+	if err = s.shed(ctx, cursors, led); err != nil {
 		return false, err
 	}
 	var moves []move
 	var filling []db.FlushCursor
 	size := 0
-	for n := range cursors { // in turn: where one step does not take all, the next one begins with the rest
-		i := (s.first + n) % len(cursors)
+	for n := range led { // in turn: where one step does not take all, the next one begins with the rest
+		turn := (s.first + n) % len(led)
+		i := led[turn]
 		c := cursors[i]
 		if c.State == db.StateResync {
 			filling = append(filling, c)
@@ -97,7 +103,7 @@ func (s *sink) step(run context.Context) (more bool, err error) {
 			continue
 		}
 		if size >= maxBytes {
-			s.first, more = i, true
+			s.first, more = turn, true
 			break
 		}
 		m, err := s.read(ctx, c, committed[i])

@@ -33,11 +33,20 @@ type sinks struct {
 	indexes Indexes
 	backlog int64 // entries that a partition's stream may hold for a sink that lags; then it is filled from the tables
 	keeps   keeps
+	bell    chan struct{} // rung by a new leader
 }
 
 // Search adds the search indexes as sinks. It is called before Run.
 func (f *Flusher) Search(indexes Indexes, backlog int64) {
-	f.sinks = &sinks{f: f, indexes: indexes, backlog: max(1, backlog/int64(f.Partitions))}
+	f.sinks = &sinks{f: f, indexes: indexes, backlog: max(1, backlog/int64(f.Partitions)), bell: make(chan struct{}, 1)}
+}
+
+// wake lets run look at once.
+func (s *sinks) wake() {
+	select {
+	case s.bell <- struct{}{}:
+	default:
+	}
 }
 
 // run starts a loop for every sink there is, and for those that a reindexing adds.
@@ -48,7 +57,9 @@ func (s *sinks) run(ctx context.Context) {
 	tick := time.NewTicker(sinkList)
 	defer tick.Stop()
 	for {
-		s.behind(ctx, s.ensure(ctx))
+		if s.f.chief() {
+			s.behind(ctx, s.ensure(ctx))
+		}
 		names, err := s.list(ctx)
 		s.behind(ctx, err)
 		for _, name := range names {
@@ -71,6 +82,7 @@ func (s *sinks) run(ctx context.Context) {
 			}
 			return
 		case <-tick.C:
+		case <-s.bell:
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"chat-system/internal/chat"
@@ -19,6 +20,7 @@ type worker struct {
 	log    *slog.Logger
 	bell   chan struct{}
 	stored *mark
+	leads  atomic.Bool
 
 	known  bool      // the cursor was read and nothing has happened since that would make it another
 	begun  time.Time // when it was read
@@ -48,7 +50,15 @@ var errMoved = errors.New("flusher: the cursor is not where it was")
 // errCut says that the stream does not follow on the cursor though nobody moved it.
 var errCut = errors.New("flusher: the stream was cut: it holds neither the cursor's entry nor a marker that names it")
 
+// run leads the partition until the context ends. Whatever another process did with it meanwhile is found out anew.
 func (w *worker) run(ctx context.Context) {
+	w.forget()
+	w.retained = true
+	if w.f.sinks != nil {
+		w.f.sinks.keeps.all(w.p)
+	}
+	defer w.f.metrics.left(w.p)
+	defer w.leads.Store(false)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	bell, pause := w.bell, minPause

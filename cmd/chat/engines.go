@@ -21,6 +21,7 @@ func (e env) dsn() string {
 	}
 	c := mysql.NewConfig()
 	c.Net, c.User, c.Passwd, c.DBName, c.Addr = "tcp", e.DatabaseUsername, e.DatabasePassword, e.DatabaseName, withPort(e.DatabaseHost)
+	c.TLSConfig = e.DatabaseTLS
 	return c.FormatDSN()
 }
 

@@ -17,6 +17,12 @@ const (
 	flushWaitTimeout = 5
 )
 
+// election of the shards that this process leads.
+type election interface {
+	flusher.Election
+	Err() error // what keeps this process from taking part
+}
+
 func runFlusher(ctx context.Context, e env) error {
 	reg := telemetry.NewRegistry()
 	en, err := openEngines(e, reg, flushPool, flushWaitTimeout)
@@ -24,6 +30,14 @@ func runFlusher(ctx context.Context, e env) error {
 		return err
 	}
 	defer en.close()
+	c := flusherConfig(e, reg)
+	if e.LeaderElection == "kubernetes" {
+		election, err := elect(e)
+		if err != nil {
+			return err
+		}
+		c.Election, en.readiness.election = election, election.Err
+	}
 	health := api.NewHealth(en.readiness)
 	closeOps, err := operations(ctx, e, reg, health)
 	if err != nil {
@@ -37,11 +51,11 @@ func runFlusher(ctx context.Context, e env) error {
 	health.Started()
 	ledger := store.Ledger{DB: en.db}
 	q := queue.New(queue.Config{Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, Shebang: true, Log: e.log}, en.redis, ledger)
-	f := flusher.New(flusherConfig(e, reg), en.db, q, ledger)
+	f := flusher.New(c, en.db, q, ledger)
 	if en.index != nil {
 		f.Search(elasticIndexes{en.index}, e.SearchBacklogMax)
 	}
-	e.log.Info("flushing", "partitions", e.Partitions)
+	e.log.Info("flushing", "partitions", e.Partitions, "shards", e.Shards, "election", e.LeaderElection)
 	f.Run(ctx)
 	e.log.Info("stopped; every batch that was begun is stored")
 	return nil

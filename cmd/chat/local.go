@@ -98,7 +98,7 @@ func local(ctx context.Context, e env) error {
 func flusherConfig(e env, reg prometheus.Registerer) flusher.Config {
 	return flusher.Config{
 		Partitions: e.Partitions, ChatThreshold: e.ChatThreshold, MessageThreshold: e.MessageThreshold, MaxWait: e.FlushMaxWait,
-		Retention: e.FlushedRetention, Writers: flushWriters, Log: e.log, Metrics: reg,
+		Retention: e.FlushedRetention, Writers: flushWriters, Shards: e.Shards, Log: e.log, Metrics: reg,
 	}
 }
 

@@ -20,6 +20,7 @@ type readiness struct {
 	db         *db.DB
 	redis      *queue.Client
 	index      search.Index // nil: off
+	election   func() error // nil: none
 	partitions int
 	log        *slog.Logger
 	bell       chan struct{} // rung by every new connection
@@ -114,6 +115,13 @@ func (r *readiness) Check(ctx context.Context) []api.Check {
 		r.log.Warn("not ready", "redis", err)
 	} else {
 		add("redis", api.OK, "")
+	}
+	if r.election != nil {
+		if err := r.election(); err != nil {
+			add("election", api.Failed, err.Error()+".")
+		} else {
+			add("election", api.OK, "")
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

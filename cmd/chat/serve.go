@@ -56,6 +56,7 @@ func serve(ctx context.Context, e env, c api.Config, ready func(net.Addr)) error
 		}()
 		c.Tracer = tracer
 	}
+	c.DrainDelay = e.DrainDelay
 	server := api.New(c)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ln) }()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -18,10 +19,12 @@ type Config struct {
 	ListenAddr, MetricsAddr string
 	DataDir                 string
 
-	DatabaseHost, DatabaseUsername, DatabasePassword, DatabaseName, DatabaseURL string
+	DatabaseHost, DatabaseUsername, DatabasePassword, DatabaseName, DatabaseTLS, DatabaseURL string
 
-	RedisURL          string
-	ElasticsearchURLs []string // empty: search is off
+	RedisURL          string   // with the user and password that came apart
+	ElasticsearchURLs []string // likewise; empty: search is off
+
+	redisUsername, redisPassword, elasticsearchUsername, elasticsearchPassword string
 
 	ChatThreshold, MessageThreshold int
 	FlushMaxWait, FlushedRetention  time.Duration
@@ -32,10 +35,17 @@ type Config struct {
 	RateLimit      int // requests a minute and client; 0: off
 	TrustedProxies []netip.Prefix
 	AdminToken     string
+	DrainDelay     time.Duration
 
 	Partitions     int
 	Shards         int
 	LeaderElection string
+	LeaseName      string
+	LeasePeers     string
+	PodName        string
+	PodNamespace   string
+
+	ServiceURL string // of the service that smoke-test tries
 
 	LogLevel  slog.Level
 	LogFormat string // json, text, or empty: text on a terminal
@@ -66,6 +76,9 @@ func Load(command string, environ []string) (c Config, warnings []string, err er
 	if len(faults) == 0 && c.Partitions > 0 && c.Shards > c.Partitions {
 		faults = append(faults, errors.New("FLUSHER_SHARDS must not be above PARTITIONS"))
 	}
+	if len(faults) == 0 {
+		faults = append(c.addCredentials(), c.election()...)
+	}
 	for name := range env {
 		if strings.HasPrefix(name, "CHAT_") && !strings.HasPrefix(name, "CHAT_TEST_") && !known(name) {
 			warnings = append(warnings, name+" is no variable of chat-system and is ignored")
@@ -73,6 +86,44 @@ func Load(command string, environ []string) (c Config, warnings []string, err er
 	}
 	slices.Sort(warnings)
 	return c, warnings, errors.Join(faults...)
+}
+
+// addCredentials puts users and passwords that came apart into the addresses.
+func (c *Config) addCredentials() (faults []error) {
+	add := func(name, address, user, password string) string {
+		if user == "" && password == "" {
+			return address
+		}
+		u, err := url.Parse(address)
+		if err != nil || u.User != nil {
+			faults = append(faults, fmt.Errorf("%s_PASSWORD and %s_USERNAME must not be set where %s_URL has its own", name, name, name))
+			return address
+		}
+		u.User = url.UserPassword(user, password)
+		return u.String()
+	}
+	if c.RedisURL != "" {
+		c.RedisURL = add("REDIS", c.RedisURL, c.redisUsername, c.redisPassword)
+	}
+	for i, address := range c.ElasticsearchURLs {
+		c.ElasticsearchURLs[i] = add("ELASTICSEARCH", address, c.elasticsearchUsername, c.elasticsearchPassword)
+	}
+	return faults
+}
+
+// election says what an election needs and lacks.
+func (c *Config) election() (faults []error) {
+	if c.LeaderElection != "kubernetes" {
+		return nil
+	}
+	for _, v := range []struct{ name, value string }{
+		{"LEASE_NAME", c.LeaseName}, {"LEASE_PEERS", c.LeasePeers}, {"POD_NAME", c.PodName}, {"POD_NAMESPACE", c.PodNamespace},
+	} {
+		if v.value == "" {
+			faults = append(faults, fmt.Errorf("%s must be set where LEADER_ELECTION is kubernetes", v.name))
+		}
+	}
+	return faults
 }
 
 // value is what the environment or a file that it names has, or the default.
