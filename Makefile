@@ -27,7 +27,7 @@ clean: ## Remove bin/
 
 ##@ Check
 test: engines ## Every test, on real engines (RACE=1: with the race detector; PKG=./api/...: these packages)
-	go run ./internal/enginetest/withelasticsearch go test -tags failpoint -timeout 20m $(if $(RACE),-race) $(PKG)
+	go run ./internal/enginetest/withelasticsearch go test -tags failpoint,kubernetes -timeout 20m $(if $(RACE),-race) $(PKG)
 
 engines: ## Install what the tests need and is missing (a machine without root and apt is told what)
 	@internal/enginetest/install.sh

@@ -31,6 +31,14 @@ func TestAnotherNumberOfPartitionsEndsEveryCommand(t *testing.T) {
 }
 
 // While an engine is away clients are told that, and no more.
+func TestAnElectionNeedsACluster(t *testing.T) {
+	t.Parallel()
+	environ := []string{"LEADER_ELECTION=kubernetes", "LEASE_NAME=chat", "LEASE_PEERS=app=chat", "POD_NAME=a", "POD_NAMESPACE=b"}
+	if code, _, errs := said(t, environ, "flusher"); code != 1 || !strings.HasPrefix(errs, "chat flusher: LEADER_ELECTION is kubernetes, ") {
+		t.Error(code, errs)
+	}
+}
+
 func TestNothingInsideIsToldWhileAnEngineIsAway(t *testing.T) {
 	t.Parallel()
 	search := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -37,11 +37,12 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{"post", posts}, {"keys", keys}, {"get", gets}, {"flush", flush}, {"sustained", sustained}, {"search", searches},
-	{"local", localMode}, {"memory", memory}, {"cost/1", costOf(1)}, {"cost/100000", costOf(100_000)},
+	{"local", localMode}, {"memory", memory}, {"scale", scale}, {"cost/1", costOf(1)}, {"cost/100000", costOf(100_000)},
 }
 
 func main() {
 	serveBare := flag.String("bare", "", "serve the bare handlers on this address and do nothing else")
+	leads := flag.String("lead", "", "flush this shard, such as 0/4, and do nothing else")
 	only := flag.String("only", ".", "scenarios to run, a regular expression")
 	seconds := flag.Duration("seconds", 5*time.Second, "length of one turn")
 	rounds := flag.Int("rounds", 5, "turns of each side")
@@ -50,6 +51,13 @@ func main() {
 	if *serveBare != "" {
 		fmt.Fprintln(os.Stderr, bare(*serveBare))
 		os.Exit(1)
+	}
+	if *leads != "" {
+		if err := lead(*leads); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

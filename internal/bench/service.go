@@ -196,6 +196,7 @@ func costs(pids map[string]int) func(requests int64) string {
 type service struct {
 	env   []string
 	mysql string // DSN
+	redis string // URL
 	pids  map[string]int
 }
 
@@ -204,7 +205,7 @@ func (b *bench) service() (*service, error) {
 	// What is posted stays queued here, where a flusher would take it within the second; Redis would rewrite its file again
 	// and again for it, on one of the two processors.
 	redis := enginetest.Redis(b, "--auto-aof-rewrite-percentage", "0")
-	s := &service{mysql: mysql.DSN, env: []string{"DATABASE_URL=" + mysql.DSN, "REDIS_URL=" + redis.URL, "ELASTICSEARCH_URL="}}
+	s := &service{mysql: mysql.DSN, redis: redis.URL, env: []string{"DATABASE_URL=" + mysql.DSN, "REDIS_URL=" + redis.URL, "ELASTICSEARCH_URL="}}
 	s.pids = map[string]int{"mysql": mysql.Pid(), "redis": redis.Pid()}
 	migrate := exec.CommandContext(b.ctx, b.chat, "migrate") //nolint:gosec // ours
 	migrate.Env = append(os.Environ(), append(s.env, "LOG_LEVEL=warn")...)

@@ -138,6 +138,12 @@ func (c *cluster) pods(component string) []pod {
 	return list.Items
 }
 
+// secret is the name of the Secret that the chart made.
+func (c *cluster) secret() string {
+	c.t.Helper()
+	return c.kubectl("get", "secrets", "--selector", "app.kubernetes.io/instance="+release, "--output=jsonpath={.items[0].metadata.name}")
+}
+
 func selector(component string) string {
 	return "app.kubernetes.io/instance=" + release + ",app.kubernetes.io/component=" + component
 }

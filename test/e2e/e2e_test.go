@@ -188,6 +188,7 @@ func (c *cluster) sql(query string) string {
 // uninstall removes the release. What its notes say is left, and nothing else; then the namespace can be deleted.
 func (c *cluster) uninstall() {
 	c.kubectl("delete", "pod", "load", "contract", "--ignore-not-found")
+	secret := c.secret()
 	c.helm("uninstall", release, "--wait", "--timeout=5m")
 	var kinds []string
 	for _, kind := range strings.Fields(c.kubectl("api-resources", "--namespaced", "--verbs=list,delete", "--output=name")) {
@@ -199,7 +200,7 @@ func (c *cluster) uninstall() {
 	c.until("nothing but volumes and the Secret is left", func() bool {
 		left = strings.Fields(c.kubectl("get", strings.Join(kinds, ","), "--output=name"))
 		left = slices.DeleteFunc(left, func(name string) bool {
-			return strings.HasPrefix(name, "persistentvolumeclaim/") || name == "secret/"+release+"-chat-system" ||
+			return strings.HasPrefix(name, "persistentvolumeclaim/") || name == "secret/"+secret ||
 				name == "serviceaccount/default" || name == "configmap/kube-root-ca.crt"
 		})
 		return len(left) == 0

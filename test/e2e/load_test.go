@@ -32,7 +32,7 @@ spec:
       env:
         - {name: SERVICE, value: "%s-chat-system:80"}
         - name: ADMIN_TOKEN
-          valueFrom: {secretKeyRef: {name: %s-chat-system, key: admin-token}}`, name, os.Getenv("E2E_RUNNER_IMAGE"), test, release, release))
+          valueFrom: {secretKeyRef: {name: %s, key: admin-token}}`, name, os.Getenv("E2E_RUNNER_IMAGE"), test, release, c.secret()))
 }
 
 // succeeds waits until the runner has ended, and fails with what it printed unless it succeeded. It gives what it printed.
