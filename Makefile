@@ -10,7 +10,7 @@ PKG ?= ./...
 RACE ?=
 
 help: ## This list
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Build
 build: ## The programs, into bin/
@@ -40,10 +40,17 @@ verify: generate ## Fail when a generated file or go.mod is stale
 	[ -z "$$stale" ] || { printf 'stale, commit what `make generate` makes:\n%s\n' "$$stale" >&2; exit 1; }
 	go mod tidy -diff
 
+e2e: ## The chart on the cluster of KUBECONFIG, under load and faults; E2E_IMAGE, E2E_NEXT_IMAGE, E2E_RUNNER_IMAGE are images that it can pull, E2E_VALUES a values file
+	go test -tags e2e -count=1 -timeout 45m -v ./test/e2e
+
+e2e-runner: ## The image E2E_RUNNER_IMAGE, which loads the service from inside the cluster
+	CGO_ENABLED=0 go test -c -trimpath -tags incluster -ldflags='-s -w' -o bin/e2e/runner ./test
+	docker build --tag "$(E2E_RUNNER_IMAGE)" --file test/e2e/Dockerfile bin/e2e
+
 bench: engines ## The service's figures, each against a baseline of the same run (internal/bench)
 	go run ./internal/bench
 
 vulnerabilities: ## Known vulnerabilities in what is used (asks vuln.go.dev)
 	$(TOOL) govulncheck ./...
 
-.PHONY: help build generate fmt clean test engines lint verify bench vulnerabilities
+.PHONY: help build generate fmt clean test engines lint verify e2e e2e-runner bench vulnerabilities

@@ -16,6 +16,7 @@ type client struct {
 	t        *testing.T
 	addrs    atomic.Pointer[[]string]
 	http     http.Client
+	admin    string                 // the administrator's token, where one is needed
 	refused  atomic.Int64           // answers 503
 	replayed atomic.Int64           // answers that repeat an earlier one, which was lost on its way
 	cut      atomic.Int64           // requests that got no answer
@@ -82,6 +83,9 @@ func (c *client) sendTo(addr, method, path, key string, body any) (int, []byte, 
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	if c.admin != "" {
+		r.Header.Set("Authorization", "Bearer "+c.admin)
 	}
 	if key != "" {
 		r.Header.Set("Idempotency-Key", `"`+key+`"`)

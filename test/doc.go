@@ -8,4 +8,5 @@
 //	load.go     writers that retry with their Idempotency-Key, note what was acknowledged, and read it back
 //	wire.go     what stands between a process and its engine
 //	check.go    what must hold in the end: nothing lost, doubled or skipped
+//	incluster_test.go   the same load and the contract as a pod of a Kubernetes cluster; e2e/ installs the chart and breaks things
 package test

@@ -44,13 +44,19 @@ func (s *service) load(chats, writers int) *load {
 
 func (s *service) newLoad(o loadOptions) *load {
 	s.t.Helper()
-	l := &load{client: newClient(s.t, s.addrs(), o.writers), loadOptions: o, messages: map[int64]map[int64]*written{}}
+	return startLoad(newClient(s.t, s.addrs(), o.writers), o)
+}
+
+// startLoad loads whatever the client reaches.
+func startLoad(c *client, o loadOptions) *load {
+	c.t.Helper()
+	l := &load{client: c, loadOptions: o, messages: map[int64]map[int64]*written{}}
 	var app struct{ Token string }
 	l.insist("POST", "/applications", "the application", map[string]string{"name": "load"}, &app)
 	l.token = app.Token
 	for i := range o.chats {
 		if n := l.newChat(fmt.Sprintf("chat %d", i)); n != int64(i+1) {
-			s.t.Fatalf("chat %d has number %d", i+1, n)
+			c.t.Fatalf("chat %d has number %d", i+1, n)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -58,7 +64,7 @@ func (s *service) newLoad(o loadOptions) *load {
 	for w := range o.writers {
 		l.wg.Go(func() { l.write(ctx, w, int64(w%o.chats+1)) })
 	}
-	s.t.Cleanup(l.end)
+	c.t.Cleanup(l.end)
 	return l
 }
 

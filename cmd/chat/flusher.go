@@ -20,7 +20,7 @@ const (
 // election of the shards that this process leads.
 type election interface {
 	flusher.Election
-	Err() error // what keeps this process from taking part
+	Problem() string // a sentence about what keeps this process from taking part, empty: nothing does
 }
 
 func runFlusher(ctx context.Context, e env) error {
@@ -36,7 +36,7 @@ func runFlusher(ctx context.Context, e env) error {
 		if err != nil {
 			return err
 		}
-		c.Election, en.readiness.election = election, election.Err
+		c.Election, en.readiness.election = election, election.Problem
 	}
 	health := api.NewHealth(en.readiness)
 	closeOps, err := operations(ctx, e, reg, health)

@@ -24,6 +24,17 @@ func TestLocalModeKeepsTheContract(t *testing.T) {
 	apitest.Run(t, apitest.Target{URL: "http://" + start(t, localEnviron(t.TempDir()), "local", "ready"), Search: true})
 }
 
+func TestTheSmokeTestUsesTheService(t *testing.T) {
+	t.Parallel()
+	url := "http://" + start(t, append(localEnviron(t.TempDir()), "ADMIN_TOKEN=s3cret"), "local", "ready")
+	if code, out, errs := said(t, []string{"CHAT_URL=" + url, "ADMIN_TOKEN=s3cret"}, "smoke-test"); code != 0 || !strings.HasSuffix(out, "and found\n") {
+		t.Error(code, out, errs)
+	}
+	if code, _, errs := said(t, []string{"CHAT_URL=" + url, "ADMIN_TOKEN=other"}, "smoke-test"); code != 1 || !strings.Contains(errs, "401") {
+		t.Error(code, errs)
+	}
+}
+
 // What search needs can all be made again from the tables.
 func TestALostOrDamagedSearchIndexIsBuiltAnew(t *testing.T) { //nolint:tparallel // its parts follow on each other
 	t.Parallel()

@@ -19,8 +19,8 @@ import (
 type readiness struct {
 	db         *db.DB
 	redis      *queue.Client
-	index      search.Index // nil: off
-	election   func() error // nil: none
+	index      search.Index  // nil: off
+	election   func() string // nil: none
 	partitions int
 	log        *slog.Logger
 	bell       chan struct{} // rung by every new connection
@@ -117,8 +117,8 @@ func (r *readiness) Check(ctx context.Context) []api.Check {
 		add("redis", api.OK, "")
 	}
 	if r.election != nil {
-		if err := r.election(); err != nil {
-			add("election", api.Failed, err.Error()+".")
+		if problem := r.election(); problem != "" {
+			add("election", api.Failed, problem)
 		} else {
 			add("election", api.OK, "")
 		}

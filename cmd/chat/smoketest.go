@@ -51,13 +51,13 @@ type smokeClient struct{ base, admin string }
 // find waits until the message is found: search is a moment behind.
 func (c smokeClient) find(ctx context.Context, e env, path string) error {
 	for {
-		var found struct{ Hits []json.RawMessage }
+		var found []json.RawMessage
 		err := c.call(ctx, http.MethodGet, path, nil, &found)
 		switch {
 		case err != nil && strings.HasPrefix(err.Error(), "501"):
 			_, _ = fmt.Fprintln(e.out, "search is switched off")
 			return nil
-		case err == nil && len(found.Hits) == 1:
+		case err == nil && len(found) == 1:
 			_, _ = fmt.Fprintln(e.out, "and found")
 			return nil
 		}

@@ -77,6 +77,32 @@ func TestAddressesAreCheckedAtStartAndNeverShown(t *testing.T) {
 	}
 }
 
+func TestCredentialsMayComeApartFromAddresses(t *testing.T) {
+	t.Parallel()
+	c, _, err := Load("api", []string{
+		"REDIS_URL=rediss://a:6379?addr=b:6379", "REDIS_PASSWORD=p@ss/1", "ELASTICSEARCH_URL=https://a:9200,https://b:9200",
+		"ELASTICSEARCH_USERNAME=elastic", "ELASTICSEARCH_PASSWORD=x:y",
+	})
+	if err != nil || c.RedisURL != "rediss://:p%40ss%2F1@a:6379?addr=b:6379" || c.ElasticsearchURLs[1] != "https://elastic:x%3Ay@b:9200" {
+		t.Fatal(c.RedisURL, c.ElasticsearchURLs, err)
+	}
+	if _, _, err := Load("api", []string{"REDIS_URL=redis://:s3cret@a", "REDIS_PASSWORD=s3cret"}); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Error(err)
+	}
+}
+
+func TestAnElectionNeedsItsNames(t *testing.T) {
+	t.Parallel()
+	_, _, err := Load("flusher", []string{"LEADER_ELECTION=kubernetes", "LEASE_PEERS=app=chat"})
+	if err == nil || strings.Count(err.Error(), "must be set where LEADER_ELECTION is kubernetes") != 3 {
+		t.Error(err)
+	}
+	_, _, err = Load("flusher", []string{"LEADER_ELECTION=kubernetes", "LEASE_NAME=x", "LEASE_PEERS=app=chat", "POD_NAME=a", "POD_NAMESPACE=b"})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSecretsMayComeFromFiles(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "password")

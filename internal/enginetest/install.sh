@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Installs what the tests need and lacks here: a C compiler (for -race), a JDK, Maven, MariaDB and Redis from the
 # distribution's packages, Elasticsearch from Maven Central into the cache folder. Quick when all is there.
-# MariaDB and Redis are left out where CHAT_TEST_MYSQLD and CHAT_TEST_REDIS_SERVER name others.
+# MariaDB and Redis are left out where CHAT_TEST_MYSQLD and CHAT_TEST_REDIS_SERVER name others. The Kubernetes API server and
+# etcd are built from their Go modules, once (some minutes), unless KUBEBUILDER_ASSETS names a folder that has them.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 elasticsearch_version=8.19.0
+kubernetes_version=v1.37.2
+etcd_version=v3.6.16
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/chat-system
 [ "$(id -u)" != 0 ] || cache=/var/cache/chat-system # Elasticsearch won't run as root, and others can't look into root's home
 PATH=$PATH:/usr/sbin
@@ -65,5 +68,31 @@ elasticsearch() {
   rm -rf "$home" && mv "$new" "$home"
 }
 
+# build NAME PACKAGE: a program of the module that the current folder requires.
+build() { CGO_ENABLED=0 go build -mod=mod -trimpath -ldflags='-s -w' -o "$1" "$2"; }
+
+kubernetes() {
+  local home=$cache/kubernetes new upstream
+  [ -z "${KUBEBUILDER_ASSETS:-}" ] || return 0
+  mkdir -p "$cache"
+  exec 9>"$home.lock" && flock 9
+  [ "$(cat "$home/stamp" 2>/dev/null)" != "$kubernetes_version $etcd_version" ] || return 0
+  echo "building the Kubernetes API server $kubernetes_version and etcd $etcd_version into $home (some minutes, once)"
+  new=$home.new
+  rm -rf "$new" && mkdir -p "$new/etcd" "$new/kubernetes"
+  (cd "$new/etcd" && printf 'module etcd\n\ngo 1.26\n\nrequire go.etcd.io/etcd/server/v3 %s\n' "$etcd_version" >go.mod &&
+    build ../bin/etcd go.etcd.io/etcd/server/v3)
+  # Kubernetes requires its own parts as v0.0.0, which its repository replaces by folders and this by what is published.
+  upstream=$(go mod download -json "k8s.io/kubernetes@$kubernetes_version" | sed -n 's/.*"GoMod": "\(.*\)".*/\1/p')
+  { printf 'module kubernetes\n\ngo 1.26.0\n\nrequire k8s.io/kubernetes %s\n' "$kubernetes_version"
+    awk '/^require \(/,/^\)/' "$upstream"
+    grep -oE 'k8s\.io/[a-z0-9-]+ v0\.0\.0( |$)' "$upstream" | awk -v v="v0.${kubernetes_version#v1.}" '{print "replace", $1, "=>", $1, v}' | sort -u
+  } >"$new/kubernetes/go.mod"
+  (cd "$new/kubernetes" && build ../bin/kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver)
+  echo "$kubernetes_version $etcd_version" >"$new/bin/stamp"
+  rm -rf "$home" && mv "$new/bin" "$home" && rm -rf "$new"
+}
+
 packages
 elasticsearch
+kubernetes

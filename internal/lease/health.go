@@ -22,7 +22,7 @@ type health struct {
 
 type failure struct {
 	since time.Time
-	err   error
+	text  string
 }
 
 // note keeps how a call went, and logs when that changes.
@@ -42,18 +42,18 @@ func (h *health) note(call string, err error) {
 	}
 }
 
-func sentence(call string, err error) error {
+func sentence(call string, err error) string {
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return fmt.Errorf("The Kubernetes API does not let this pod %s: its service account needs get and update of the Leases and list of the pods", call)
+		return fmt.Sprintf("The Kubernetes API does not let this pod %s: its service account needs get and update of the Leases and list of the pods.", call)
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("This pod can't %s, which is not there: the chart makes it, one for each shard", call)
+		return fmt.Sprintf("This pod can't %s, which is not there: the chart makes one for each partition.", call)
 	}
-	return fmt.Errorf("This pod can't %s: the Kubernetes API does not answer", call)
+	return fmt.Sprintf("This pod can't %s: the Kubernetes API does not answer.", call)
 }
 
-// err is what has failed for some time, the same at each call.
-func (h *health) err() error {
+// problem is what has failed for some time, the same at each call.
+func (h *health) problem() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var calls []string
@@ -63,7 +63,7 @@ func (h *health) err() error {
 		}
 	}
 	if len(calls) == 0 {
-		return nil
+		return ""
 	}
-	return h.failures[slices.Min(calls)].err
+	return h.failures[slices.Min(calls)].text
 }

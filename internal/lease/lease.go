@@ -84,14 +84,14 @@ func (e *Election) Run(ctx context.Context, lead func(ctx context.Context, shard
 	wg.Wait()
 }
 
-// Err says in a sentence what keeps this pod from taking part, nil: nothing.
-func (e *Election) Err() error { return e.health.err() }
+// Problem is a sentence about what keeps this pod from taking part, empty: nothing does.
+func (e *Election) Problem() string { return e.health.problem() }
 
 // term is one time of leading a shard: it waits for the Lease, leads, and gives it back.
 func (e *Election) term(ctx context.Context, shard int, lead func(ctx context.Context, shard int)) {
 	t := &term{shard: shard}
 	// the election goes on until the work has ended, also when ctx has
-	quiet := klog.NewContext(context.WithoutCancel(ctx), klog.Logger(logr.Discard())) // the lock tells what fails
+	quiet := klog.NewContext(context.WithoutCancel(ctx), logr.Discard()) // the lock tells what fails
 	electing, giveBack := context.WithCancel(quiet)
 	defer giveBack()
 	done := make(chan struct{})

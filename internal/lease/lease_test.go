@@ -36,7 +36,6 @@ type cluster struct {
 
 func setup(t *testing.T, shards int) *cluster {
 	t.Helper()
-	t.Parallel()
 	c := &cluster{t: t, Server: kubernetes.Start(t), shards: shards, leaders: map[int][]string{}, changed: make(chan struct{}, 1)}
 	for i := range shards {
 		l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("flusher-%d", i)}}
@@ -184,6 +183,7 @@ func breakable() (dial func(context.Context, string, string) (net.Conn, error), 
 }
 
 func TestShardsAreSharedFairly(t *testing.T) {
+	t.Parallel()
 	c := setup(t, 4)
 	c.ready("a")
 	c.join("a")
@@ -200,6 +200,7 @@ func TestShardsAreSharedFairly(t *testing.T) {
 }
 
 func TestALeaderThatStopsIsReplacedAtOnce(t *testing.T) {
+	t.Parallel()
 	c := setup(t, 2)
 	c.ready("a")
 	a := c.join("a")
@@ -213,6 +214,7 @@ func TestALeaderThatStopsIsReplacedAtOnce(t *testing.T) {
 }
 
 func TestALeaderThatIsCutOffIsReplaced(t *testing.T) {
+	t.Parallel()
 	c := setup(t, 2)
 	c.ready("a")
 	a := c.join("a")
@@ -224,15 +226,16 @@ func TestALeaderThatIsCutOffIsReplaced(t *testing.T) {
 	if took := c.await(map[string]int{"b": 2}); took > 20*time.Second { // a Lease's time is 10 s
 		t.Errorf("that took %s", took)
 	}
-	if a.Err() == nil {
+	if a.Problem() == "" {
 		t.Error("a pod that can't reach the API server says nothing")
 	}
-	if err := b.Err(); err != nil {
-		t.Error(err)
+	if problem := b.Problem(); problem != "" {
+		t.Error(problem)
 	}
 }
 
 func TestWhatKeepsAPodFromTakingPartIsSaid(t *testing.T) {
+	t.Parallel()
 	c := setup(t, 1)
 	for _, test := range []struct {
 		name  string
@@ -263,6 +266,7 @@ func TestWhatKeepsAPodFromTakingPartIsSaid(t *testing.T) {
 }
 
 func TestALeaseThatIsNotThereIsSaid(t *testing.T) {
+	t.Parallel()
 	c := setup(t, 1)
 	c.shards = 2
 	says(t, c.join("a"), "flusher-1, which is not there")
@@ -275,14 +279,14 @@ func says(t *testing.T, p *pod, want string) {
 	timeout := time.NewTimer(time.Minute)
 	defer timeout.Stop()
 	for {
-		err := p.Err()
-		if err != nil && strings.Contains(err.Error(), want) {
+		problem := p.Problem()
+		if strings.Contains(problem, want) {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-timeout.C:
-			t.Fatalf("%q is said, and nothing with %q", err, want)
+			t.Fatalf("%q is said, and nothing with %q", problem, want)
 		}
 	}
 }

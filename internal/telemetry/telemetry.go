@@ -14,8 +14,14 @@ import (
 // Version and Revision are stamped in by the linker; where not, Go says which commit it built.
 var (
 	Version  = "dev"
-	Revision = revision()
+	Revision string
 )
+
+func init() { // not in the declaration: the linker sets nothing that is computed
+	if Revision == "" {
+		Revision = revision()
+	}
+}
 
 func revision() string {
 	found := "unknown"

@@ -1,0 +1,208 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestChart is one story: its parts follow on each other, and the load goes on through them.
+func TestChart(t *testing.T) { //nolint:paralleltest // it is alone
+	c := setup(t)
+	step := func(name string, do func()) {
+		if !t.Run(name, func(t *testing.T) { c.t = t; do() }) {
+			t.FailNow()
+		}
+		c.t = t
+	}
+	install := append([]string{"install", release, chart, "--wait", "--timeout=5m", "--set=api.replicas=3,flusher.replicas=2", fmt.Sprintf("--set=flusher.shards=%d", shards)}, c.values...)
+	step("Install", func() {
+		c.helm(append(install, image(os.Getenv("E2E_IMAGE"))...)...)
+		c.settle("api", 3)
+		c.settle("flusher", 2)
+		c.spread()
+	})
+	step("HelmTest", func() { c.helm("test", release, "--timeout=3m") })
+	step("Contract", func() {
+		c.start("contract", "TestContractInCluster")
+		c.succeeds("contract")
+	})
+	step("Load", func() {
+		c.start("load", "TestLoadInCluster")
+		c.counts()
+	})
+	step("KillAPI", func() {
+		for range 2 {
+			c.during("killing an API pod", allowed{refuse: true, cut: true}, func() {
+				c.kill(c.pods("api")[0].Metadata.Name)
+				c.settle("api", 3)
+			})
+		}
+	})
+	step("KillLeader", func() {
+		c.during("killing the leading flusher", allowed{}, func() {
+			by, _ := c.leaders()
+			var victim string
+			for name, n := range by {
+				if victim == "" || n > by[victim] {
+					victim = name
+				}
+			}
+			begin := time.Now()
+			c.kill(victim)
+			c.until("its shards are led by others", func() bool {
+				by, all := c.leaders()
+				return all && by[victim] == 0
+			})
+			t.Logf("a killed leader's shards are led again after %.1f s", time.Since(begin).Seconds())
+			c.settle("flusher", 2)
+			c.spread()
+		})
+	})
+	step("ScaleFlushers", func() {
+		for _, n := range []int{1, 4, 2} {
+			c.during(fmt.Sprintf("scaling the flushers to %d", n), allowed{}, func() {
+				c.moves(func() { c.scale("flusher", n) })
+			})
+		}
+	})
+	step("ScaleAPI", func() {
+		for _, n := range []int{2, 5, 2} {
+			c.during(fmt.Sprintf("scaling the API to %d", n), allowed{}, func() { c.scale("api", n) })
+		}
+	})
+	step("RestartEngines", func() {
+		for _, engine := range []string{"redis", "mysql"} {
+			c.during("restarting "+engine, allowed{refuse: true}, func() {
+				c.kubectl("delete", "pod", c.pods(engine)[0].Metadata.Name)
+				c.settle(engine, 1)
+				c.settle("api", 2)
+				c.settle("flusher", 2)
+			})
+		}
+	})
+	step("Upgrade", func() {
+		upgrade := slices.Concat([]string{"upgrade"}, install[1:], image(os.Getenv("E2E_NEXT_IMAGE")))
+		c.during("helm upgrade to another tag", allowed{}, func() {
+			c.moves(func() {
+				c.helm(upgrade...)
+				c.settle("api", 3)
+				c.settle("flusher", 2)
+			})
+		})
+		c.runs(os.Getenv("E2E_NEXT_IMAGE"))
+	})
+	step("Rollback", func() {
+		c.during("helm rollback", allowed{}, func() {
+			c.moves(func() {
+				c.helm("rollback", release, "1", "--wait", "--timeout=5m")
+				c.settle("api", 3)
+				c.settle("flusher", 2)
+			})
+		})
+		c.runs(os.Getenv("E2E_IMAGE"))
+	})
+	step("Shards", func() {
+		c.during("changing the number of shards to 3 and back", allowed{}, func() {
+			for _, n := range []string{"3", "4"} {
+				c.helm("upgrade", release, chart, "--reuse-values", "--wait", "--timeout=5m", "--set=flusher.shards="+n)
+				c.settle("flusher", 2)
+			}
+			c.spread()
+		})
+	})
+	step("Evict", func() {
+		c.during("evicting an API pod and a flusher pod, as draining a node does", allowed{}, func() {
+			for component, n := range map[string]int{"api": 3, "flusher": 2} {
+				pods := c.pods(component)
+				if err := c.evict(pods[0].Metadata.Name); err != nil {
+					c.t.Error(err)
+				}
+				if err := c.evict(pods[1].Metadata.Name); err == nil || !strings.Contains(err.Error(), "disruption budget") {
+					c.t.Errorf("a second pod of %s was evicted at the same time: %v", component, err)
+				}
+				c.settle(component, n)
+			}
+			c.spread()
+		})
+	})
+	step("End", func() {
+		chats, messages := c.finish()
+		t.Logf("%d chats and %d messages were acknowledged and read back", chats, messages)
+		c.stored(chats, messages)
+	})
+	step("Uninstall", c.uninstall)
+}
+
+// runs holds the API and flusher pods to an image.
+func (c *cluster) runs(image string) {
+	c.t.Helper()
+	for _, component := range []string{"api", "flusher"} {
+		out := c.kubectl("get", "pods", "--selector", selector(component), "--output=jsonpath={.items[*].spec.containers[*].image}")
+		for _, is := range strings.Fields(out) {
+			if is != image {
+				c.t.Errorf("a pod of %s runs %s, and not %s", component, is, image)
+			}
+		}
+	}
+}
+
+// evict asks for a pod's eviction, as kubectl drain does.
+func (c *cluster) evict(name string) error {
+	_, err := c.try(fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q, "namespace": %q}}`, name, c.namespace),
+		"kubectl", "create", "--raw", "/api/v1/namespaces/"+c.namespace+"/pods/"+name+"/eviction", "-f", "-")
+	return err
+}
+
+// stored waits until the tables hold what was acknowledged, and holds them to it.
+func (c *cluster) stored(chats, messages int) {
+	c.t.Helper()
+	app := "(SELECT id FROM applications WHERE name = 'load')"
+	c.until("everything is stored", func() bool {
+		return c.sql("SELECT COUNT(*) FROM messages WHERE application_id = "+app) == fmt.Sprint(messages)
+	})
+	for query, want := range map[string]int{
+		"SELECT COUNT(*) FROM chats WHERE application_id = " + app:            chats,
+		"SELECT COUNT(*) FROM dead_letters":                                   0,
+		"SELECT SUM(messages_count) FROM chats WHERE application_id = " + app: messages,
+		"SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE application_id = " + app + " GROUP BY chat_number, body HAVING COUNT(*) > 1) d":      0,
+		"SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE application_id = " + app + " GROUP BY chat_number HAVING MAX(number) <> COUNT(*)) d": 0,
+	} {
+		if got := c.sql(query); got != fmt.Sprint(want) {
+			c.t.Errorf("%s: %s, want %d", query, got, want)
+		}
+	}
+}
+
+func (c *cluster) sql(query string) string {
+	c.t.Helper()
+	return strings.TrimSpace(c.kubectl("exec", c.pods("mysql")[0].Metadata.Name, "--", "sh", "-c",
+		`MYSQL_PWD=$MYSQL_PASSWORD exec mysql --host=127.0.0.1 --user="$MYSQL_USER" --skip-column-names --batch "$MYSQL_DATABASE" --execute="$0"`, query))
+}
+
+// uninstall removes the release. What its notes say is left, and nothing else; then the namespace can be deleted.
+func (c *cluster) uninstall() {
+	c.kubectl("delete", "pod", "load", "contract", "--ignore-not-found")
+	c.helm("uninstall", release, "--wait", "--timeout=5m")
+	var kinds []string
+	for _, kind := range strings.Fields(c.kubectl("api-resources", "--namespaced", "--verbs=list,delete", "--output=name")) {
+		if kind != "events" && kind != "events.events.k8s.io" {
+			kinds = append(kinds, kind)
+		}
+	}
+	var left []string
+	c.until("nothing but volumes and the Secret is left", func() bool {
+		left = strings.Fields(c.kubectl("get", strings.Join(kinds, ","), "--output=name"))
+		left = slices.DeleteFunc(left, func(name string) bool {
+			return strings.HasPrefix(name, "persistentvolumeclaim/") || name == "secret/"+release+"-chat-system" ||
+				name == "serviceaccount/default" || name == "configmap/kube-root-ca.crt"
+		})
+		return len(left) == 0
+	})
+	c.kubectl("delete", "namespace", c.namespace, "--timeout=3m")
+}
