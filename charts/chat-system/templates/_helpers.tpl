@@ -101,7 +101,7 @@ readinessProbe:
 
 {{/* The Secret of the administrator's token and of the in-chart engines' passwords. */}}
 {{- define "chat-system.secretName" -}}
-{{- .Values.auth.existingSecret | default (printf "%s-auth" (include "chat-system.fullname" .)) -}}
+{{- .Values.auth.existingSecret | default (include "chat-system.fullname" .) -}}
 {{- end }}
 
 {{/* Variables that the API and the flusher share, without what is secret. */}}
@@ -258,7 +258,7 @@ It waits for the server, and its log says what is wrong with the database. Takes
     {{- end }}
   resources: {{- toYaml $component.resources | nindent 4 }}
   securityContext: {{- toYaml $component.securityContext | nindent 4 }}
-  {{- include "chat-system.caMount" $root | nindent 2 }}
+  {{- with include "chat-system.caMount" $root | trim }}{{ nindent 2 . }}{{ end }}
 {{- end }}
 
 {{/* The engines that the chart runs, as a YAML list. */}}
