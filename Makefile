@@ -5,6 +5,8 @@ SHELL := /usr/bin/env bash
 
 # The tools are pinned in a module of their own, so that the service's go.mod stays free of them.
 TOOL := go tool -modfile=internal/tools/go.mod
+KUBERNETES_TOOL := go tool -modfile=internal/tools/kubernetes/go.mod
+CHART := charts/chat-system
 # What to test, and RACE=1 for the race detector.
 PKG ?= ./...
 RACE ?=
@@ -35,6 +37,11 @@ engines: ## Install what the tests need and is missing (a machine without root a
 lint: ## golangci-lint
 	$(TOOL) golangci-lint run
 
+chart: ## The chart: helm lint, its unit tests (the API server tries it in test/chart, a cluster in test/e2e)
+	$(KUBERNETES_TOOL) helm lint --strict $(CHART)
+	$(KUBERNETES_TOOL) helm lint --strict $(CHART) --values $(CHART)/values-production.yaml
+	$(KUBERNETES_TOOL) helm-unittest $(CHART)
+
 verify: generate ## Fail when a generated file or go.mod is stale
 	@stale=$$(git grep -lz --untracked -e '^// Code generated .* DO NOT EDIT' | xargs -0 git status --porcelain --); \
 	[ -z "$$stale" ] || { printf 'stale, commit what `make generate` makes:\n%s\n' "$$stale" >&2; exit 1; }
@@ -53,4 +60,4 @@ bench: engines ## The service's figures, each against a baseline of the same run
 vulnerabilities: ## Known vulnerabilities in what is used (asks vuln.go.dev)
 	$(TOOL) govulncheck ./...
 
-.PHONY: help build generate fmt clean test engines lint verify e2e e2e-runner bench vulnerabilities
+.PHONY: help build generate fmt clean test engines lint chart verify e2e e2e-runner bench vulnerabilities
