@@ -70,7 +70,7 @@ func (c *cluster) helm(args ...string) string {
 
 func (c *cluster) kubectl(args ...string) string {
 	c.t.Helper()
-	return c.run("", "kubectl", append(args, "--namespace", c.namespace)...)
+	return c.run("", "kubectl", append([]string{"--namespace", c.namespace}, args...)...)
 }
 
 func (c *cluster) apply(manifest string) {
