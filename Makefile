@@ -5,7 +5,9 @@ SHELL := /usr/bin/env bash
 
 # The tools are pinned in a module of their own, so that the service's go.mod stays free of them.
 TOOL := go tool -modfile=internal/tools/go.mod
-.PHONY: help build generate manifests chart-readme fmt clean test engines lint chart verify e2e e2e-runner bench vulnerabilities
+# Those of the chart are apart again, with what Helm requires.
+KUBERNETES_TOOL := go tool -modfile=internal/tools/kubernetes/go.mod
+CHART := charts/chat-system
 # What to test, and RACE=1 for the race detector.
 PKG ?= ./...
 RACE ?=

@@ -21,6 +21,8 @@ type lock struct {
 // errShare says that the pod leads as many shards as fall to it.
 var errShare = errors.New("the shard falls to another pod")
 
+func (l *lock) update() string { return "update the Lease " + l.name }
+
 // Get implements resourcelock.Interface.
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := l.Interface.Get(ctx)
@@ -29,6 +31,9 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 		err = errNoLease // for this one client-go would call Create
 	}
 	if err == nil {
+		if record.HolderIdentity != l.holder && record.HolderIdentity != "" {
+			l.election.health.note(l.update(), nil) // somebody has it: that this pod could not write it is over
+		}
 		l.holder = record.HolderIdentity
 	}
 	return record, raw, err
@@ -44,13 +49,14 @@ func (l *lock) Update(ctx context.Context, record resourcelock.LeaderElectionRec
 	// A holder that let it expire is replaced whoever's share it is; what is too much then is given back to who has less.
 	needed := l.holder != ""
 	if !l.election.share.take(l.term, needed) {
+		l.election.health.note(l.update(), nil)
 		return errShare
 	}
 	err := l.Interface.Update(ctx, record)
 	if apierrors.IsConflict(err) {
-		l.election.health.note("update the Lease "+l.name, nil) // another pod was quicker
+		l.election.health.note(l.update(), nil) // another pod was quicker
 	} else {
-		l.election.health.note("update the Lease "+l.name, err)
+		l.election.health.note(l.update(), err)
 	}
 	l.election.share.written(l.term, err)
 	return err

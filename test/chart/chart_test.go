@@ -91,7 +91,7 @@ func (w *warnings) HandleWarningHeader(_ int, _ string, text string) {
 	w.said = append(w.said, text)
 }
 
-func TestEverySwitchIsAcceptedByTheAPIServer(t *testing.T) { //nolint:tparallel // the switches are tried one after another
+func TestEverySwitchIsAcceptedByTheAPIServer(t *testing.T) {
 	t.Parallel()
 	server := kubernetes.Start(t)
 	var paths []string
@@ -137,7 +137,8 @@ func TestEverySwitchIsAcceptedByTheAPIServer(t *testing.T) { //nolint:tparallel 
 		"Images": {"--set=image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000,image.pullPolicy=Always", `--set-json=imagePullSecrets=[{"name":"registry"}]`},
 		"Names":  {"--set=fullnameOverride=another", "--set=partitions=4,flusher.shards=4,flusher.replicas=1"},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // the warnings are those of this one
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			said := &warnings{}
 			config := rest.CopyConfig(server.Config)
 			config.WarningHandler = said

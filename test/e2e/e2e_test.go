@@ -144,7 +144,7 @@ func (c *cluster) runs(image string) {
 	c.t.Helper()
 	for _, component := range []string{"api", "flusher"} {
 		out := c.kubectl("get", "pods", "--selector", selector(component), "--output=jsonpath={.items[*].spec.containers[*].image}")
-		for _, is := range strings.Fields(out) {
+		for is := range strings.FieldsSeq(out) {
 			if is != image {
 				c.t.Errorf("a pod of %s runs %s, and not %s", component, is, image)
 			}
@@ -191,7 +191,7 @@ func (c *cluster) uninstall() {
 	secret := c.secret()
 	c.helm("uninstall", release, "--wait", "--timeout=5m")
 	var kinds []string
-	for _, kind := range strings.Fields(c.kubectl("api-resources", "--namespaced", "--verbs=list,delete", "--output=name")) {
+	for kind := range strings.FieldsSeq(c.kubectl("api-resources", "--namespaced", "--verbs=list,delete", "--output=name")) {
 		if kind != "events" && kind != "events.events.k8s.io" {
 			kinds = append(kinds, kind)
 		}
