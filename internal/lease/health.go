@@ -35,8 +35,9 @@ func (h *health) note(call string, err error) {
 		delete(h.failures, call)
 		h.log.Info("the Kubernetes API answers again", "call", call)
 	case err != nil && !failing:
-		h.failures[call] = failure{time.Now(), sentence(call, err)}
-		h.log.Error("the Kubernetes API fails; it is tried again", "call", call, "error", err)
+		text := sentence(call, err)
+		h.failures[call] = failure{time.Now(), text}
+		h.log.Error("the Kubernetes API fails; it is tried again", "call", call, "error", err, "why", text)
 	case err != nil:
 		h.failures[call] = failure{was.since, sentence(call, err)}
 	}

@@ -56,6 +56,14 @@ metadata:
 	return c
 }
 
+// older packages the chart as a version before this one.
+func (c *cluster) older() string {
+	c.t.Helper()
+	dir := c.t.TempDir()
+	c.run("", "helm", "package", chart, "--version=0.0.1", "--destination", dir)
+	return dir + "/chat-system-0.0.1.tgz"
+}
+
 // image gives helm's arguments for an image.
 func image(ref string) []string {
 	i := strings.LastIndex(ref, ":")

@@ -20,7 +20,8 @@ func TestChart(t *testing.T) { //nolint:paralleltest // it is alone
 		}
 		c.t = t
 	}
-	install := append([]string{"install", release, chart, "--wait", "--timeout=5m", "--set=api.replicas=3,flusher.replicas=2", fmt.Sprintf("--set=flusher.shards=%d", shards)}, c.values...)
+	older := c.older()
+	install := append([]string{"install", release, older, "--wait", "--timeout=5m", "--set=api.replicas=3,flusher.replicas=2", fmt.Sprintf("--set=flusher.shards=%d", shards)}, c.values...)
 	step("Install", func() {
 		c.helm(append(install, image(os.Getenv("E2E_IMAGE"))...)...)
 		c.settle("api", 3)
@@ -28,6 +29,8 @@ func TestChart(t *testing.T) { //nolint:paralleltest // it is alone
 		c.spread()
 	})
 	step("HelmTest", func() { c.helm("test", release, "--timeout=3m") })
+	step("Neighbour", c.neighbour)
+	step("NoStorageClass", c.noStorageClass)
 	step("Contract", func() {
 		c.start("contract", "TestContractInCluster")
 		c.succeeds("contract")
@@ -87,8 +90,8 @@ func TestChart(t *testing.T) { //nolint:paralleltest // it is alone
 		}
 	})
 	step("Upgrade", func() {
-		upgrade := slices.Concat([]string{"upgrade"}, install[1:], image(os.Getenv("E2E_NEXT_IMAGE")))
-		c.during("helm upgrade to another tag", allowed{}, func() {
+		upgrade := slices.Concat([]string{"upgrade", release, chart}, install[3:], image(os.Getenv("E2E_NEXT_IMAGE")))
+		c.during("helm upgrade of a packaged older version to this one and another tag", allowed{}, func() {
 			c.moves(func() {
 				c.helm(upgrade...)
 				c.settle("api", 3)
@@ -131,6 +134,7 @@ func TestChart(t *testing.T) { //nolint:paralleltest // it is alone
 			c.spread()
 		})
 	})
+	step("Mistakes", c.mistakes)
 	step("End", func() {
 		chats, messages := c.finish()
 		t.Logf("%d chats and %d messages were acknowledged and read back", chats, messages)
