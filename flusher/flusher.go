@@ -3,6 +3,7 @@ package flusher
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -124,6 +125,7 @@ func (f *Flusher) chief() bool { return f.workers[0].leads.Load() }
 // watch looks at the end of every stream and wakes the workers for which something is new.
 func (f *Flusher) watch(ctx context.Context) {
 	seen := make([]chat.Version, f.Partitions)
+	var told []int // partitions whose depth is among the metrics
 	tick, memory := time.NewTicker(max(f.MaxWait/4, 5*time.Millisecond)), time.NewTicker(time.Second)
 	defer tick.Stop()
 	defer memory.Stop()
@@ -137,6 +139,12 @@ func (f *Flusher) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		led := f.led()
+		for _, p := range told {
+			if !slices.Contains(led, p) {
+				f.metrics.left(p)
+			}
+		}
+		told = led
 		if len(led) == 0 {
 			continue
 		}

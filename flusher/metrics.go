@@ -104,11 +104,8 @@ func (m *metrics) leads(shard int, so bool) {
 	m.leader.WithLabelValues(label(shard)).Set(v)
 }
 
-// left drops what only a partition's leader tells.
-func (m *metrics) left(p int) {
-	m.entries.DeleteLabelValues(label(p))
-	m.lag.DeleteLabelValues(label(p))
-}
+// left drops the depth of a partition that is led no more: its leader tells it.
+func (m *metrics) left(p int) { m.entries.DeleteLabelValues(label(p)) }
 
 func (m *metrics) failure(p int) { m.failures.WithLabelValues(label(p)).Inc() }
 

@@ -57,7 +57,7 @@ func (w *worker) run(ctx context.Context) {
 	if w.f.sinks != nil {
 		w.f.sinks.keeps.all(w.p)
 	}
-	defer w.f.metrics.left(w.p)
+	defer w.f.metrics.lag.DeleteLabelValues(label(w.p))
 	defer w.leads.Store(false)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
