@@ -21,8 +21,8 @@ import (
 const (
 	duration = 10 * time.Second // after which a Lease that is not renewed may be taken
 	deadline = 7 * time.Second  // after which a leader that can't renew gives up
-	// client-go waits up to 2.2 times as long between two attempts: a Lease that was given back is taken within 1.4 s.
-	retry = 600 * time.Millisecond
+	// client-go waits up to 2.2 times as long between two attempts: a Lease that was given back is taken within 1.2 s.
+	retry = 500 * time.Millisecond
 
 	callTime = 3 * time.Second // of one call of the API server
 	calls    = 100             // a second, at most

@@ -4,6 +4,6 @@
 //	cluster_test.go   kubectl and helm, and what a test waits for
 //	load_test.go      the pod that loads the service, and what it counts
 //	leases_test.go    who leads the shards
-//	mistakes_test.go  what operators do wrong, and a second release beside
+//	others_test.go    other releases beside it
 //	e2e_test.go       what is done and must hold
 package e2e

@@ -134,7 +134,6 @@ func TestChart(t *testing.T) { //nolint:paralleltest // it is alone
 			c.spread()
 		})
 	})
-	step("Mistakes", c.mistakes)
 	step("End", func() {
 		chats, messages := c.finish()
 		t.Logf("%d chats and %d messages were acknowledged and read back", chats, messages)

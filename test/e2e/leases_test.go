@@ -62,22 +62,24 @@ func (c *cluster) gaps() (stop func() map[string]time.Duration) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	longest, free := map[string]time.Duration{}, map[string]time.Time{}
+	longest, free, held := map[string]time.Duration{}, map[string]time.Time{}, map[string]bool{}
 	var done sync.WaitGroup
 	done.Go(func() {
 		for e := range w.ResultChan() {
 			l, ok := e.Object.(*coordinationv1.Lease)
-			if !ok || e.Type != watch.Modified {
+			if !ok || e.Type == watch.Deleted {
 				continue
 			}
 			since, was := free[l.Name]
-			switch is := l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == ""; {
-			case is && !was:
+			is := l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == ""
+			switch {
+			case is && !was && held[l.Name]: // others belong to no shard
 				free[l.Name] = time.Now()
 			case !is && was:
 				longest[l.Name] = max(longest[l.Name], time.Since(since))
 				delete(free, l.Name)
 			}
+			held[l.Name] = held[l.Name] || !is
 		}
 	})
 	return func() map[string]time.Duration {
