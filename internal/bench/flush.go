@@ -75,11 +75,8 @@ func flush(b *bench) error {
 		pids["flusher"] = flusher.cmd.Process.Pid
 		cost := costs(pids)
 		begin := time.Now()
-		for n := before; n < before+sent; {
-			if n, err = s.count(b.ctx, pool); err != nil {
-				return err
-			}
-			<-time.After(20 * time.Millisecond)
+		if err := b.stored(s, pool, before+sent); err != nil {
+			return err
 		}
 		ours := float64(sent) / time.Since(begin).Seconds()
 		fmt.Printf("      µs of processor a row:%s\n", cost(sent))
@@ -95,6 +92,17 @@ func flush(b *bench) error {
 	}
 	b.add(figure{"flush of a full queue", "LOAD DATA", "0.45", "0.70", fmt.Sprintf("%.2f", median(all))})
 	return nil
+}
+
+// stored waits until so many messages are stored.
+func (b *bench) stored(s *service, pool *sql.DB, want int64) error {
+	for {
+		n, err := s.count(b.ctx, pool)
+		if err != nil || n >= want {
+			return err
+		}
+		<-time.After(20 * time.Millisecond)
+	}
 }
 
 // fill queues at least n messages and gives how many.

@@ -109,11 +109,8 @@ func (b *bench) scaleShards() error {
 				}
 				all = append(all, p)
 			}
-			for n := before; n < before+sent; {
-				if n, err = s.count(b.ctx, pool); err != nil {
-					return err
-				}
-				<-time.After(20 * time.Millisecond)
+			if err := b.stored(s, pool, before+sent); err != nil {
+				return err
 			}
 			rate := float64(sent) / time.Since(begin).Seconds()
 			fmt.Printf("   %d shards: %8.0f flushed/s\n", shards, rate)
@@ -138,15 +135,7 @@ func (b *bench) startShard(s *service, shard, shards int) (*process, error) {
 	}
 	p := &process{cmd: exec.CommandContext(b.ctx, self, "-lead", fmt.Sprintf("%d/%d", shard, shards))} //nolint:gosec // ours
 	p.cmd.Env = append(os.Environ(), "BENCH_MYSQL="+s.mysql, "BENCH_REDIS="+s.redis)
-	p.cmd.Stderr = os.Stderr
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	p.done = make(chan error, 1)
-	go func() { p.done <- p.cmd.Wait() }()
-	b.Cleanup(p.stop)
-	return p, nil
+	return p, b.spawn(p)
 }
 
 // only is an election in which one shard is won.

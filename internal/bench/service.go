@@ -107,7 +107,8 @@ func (b *bench) startBare() (*process, error) {
 	return p, b.launch(p, "http://"+p.addr+"/")
 }
 
-func (b *bench) launch(p *process, ready string) error {
+// spawn starts a process that ends with the scenario.
+func (b *bench) spawn(p *process) error {
 	p.cmd.Stderr = os.Stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -116,6 +117,14 @@ func (b *bench) launch(p *process, ready string) error {
 	p.done = make(chan error, 1)
 	go func() { p.done <- p.cmd.Wait() }()
 	b.Cleanup(p.stop)
+	return nil
+}
+
+// launch spawns a process and waits until it answers.
+func (b *bench) launch(p *process, ready string) error {
+	if err := b.spawn(p); err != nil {
+		return err
+	}
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		r, err := http.Get(ready) //nolint:gosec,noctx // our own port
