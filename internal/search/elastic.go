@@ -105,14 +105,9 @@ func (e *Elastic) Ready(ctx context.Context) error {
 	if _, err := e.Current(ctx); err != nil {
 		return err
 	}
-	var health struct{ Status string }
-	if err := e.call(ctx, esapi.ClusterHealthRequest{Index: []string{e.target}}, &health); err != nil {
-		return err
-	}
-	if health.Status != "green" && health.Status != "yellow" {
-		return fmt.Errorf("search: the state of %s is %q", e.target, health.Status)
-	}
-	return nil
+	// The state of the cluster does not tell it: an index that was just made is yellow before its shards have started.
+	none, partial := 0, false
+	return e.call(ctx, esapi.SearchRequest{Index: []string{e.target}, Size: &none, AllowPartialSearchResults: &partial}, nil)
 }
 
 // Close closes the connections that are not in use.
@@ -146,10 +141,15 @@ type engineError struct {
 	status int
 	Type   string
 	Reason string
+	Cause  *engineError `json:"caused_by"`
 }
 
 func (e *engineError) Error() string {
-	return fmt.Sprintf("search: Elasticsearch answers %d: %s: %s", e.status, e.Type, e.Reason)
+	why := e
+	for why.Reason == "" && why.Cause != nil { // a search that found a shard missing says so in its cause alone
+		why = why.Cause
+	}
+	return fmt.Sprintf("search: Elasticsearch answers %d: %s: %s", e.status, e.Type, why.Reason)
 }
 
 // Is makes 429, which stands for a full queue and for memory running out, ErrBusy.
@@ -162,7 +162,7 @@ func readError(status int, body io.Reader) error {
 	raw, _ := io.ReadAll(io.LimitReader(body, 64<<10)) // what can't be read changes nothing about the status
 	var answer struct{ Error engineError }
 	if json.Unmarshal(raw, &answer) == nil && answer.Error.Type != "" {
-		e.Type, e.Reason = answer.Error.Type, answer.Error.Reason
+		e.Type, e.Reason, e.Cause = answer.Error.Type, answer.Error.Reason, answer.Error.Cause
 	}
 	return e
 }

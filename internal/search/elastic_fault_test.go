@@ -3,6 +3,7 @@ package search
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -149,6 +150,27 @@ func TestElasticFailingAnswers(t *testing.T) {
 				t.Error("Ensure is content")
 			}
 		})
+	}
+}
+
+// An index is yellow from the moment it is made, also before its shard can be searched.
+func TestElasticIsNotReadyBeforeItsShards(t *testing.T) {
+	t.Parallel()
+	e := withServer(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/_search"):
+			answer(503, `{"error":{"type":"search_phase_execution_exception","reason":"","caused_by":
+				{"type":"search_phase_execution_exception","reason":"Search rejected due to missing shards [[messages-1][0]]."}},"status":503}`)(w, r)
+		case strings.HasPrefix(r.URL.Path, "/_cluster/health"):
+			answer(200, `{"status":"yellow"}`)(w, r)
+		default:
+			answer(200, `{"messages-1":{"aliases":{"messages":{}}}}`)(w, r)
+		}
+	})
+	for what, err := range map[string]error{"Ready": e.Ready(t.Context()), "Search": func() error { _, err := e.Search(t.Context(), query()); return err }()} {
+		if err == nil || !strings.Contains(fmt.Sprint(err, errors.Unwrap(err)), "missing shards [[messages-1][0]]") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 
