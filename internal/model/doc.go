@@ -20,7 +20,8 @@
 // back to what was left behind), FLUSHALL, a lost disk, an old master beside the new one. MySQL: rows, cursors of the
 // database and of a sink, dead letters, keys, the lock on the cursor row, a commit whose outcome is not known and which
 // comes late, a failover that loses a transaction. Two pods with a request each, clients that retry and repeat; two
-// flushers, both leading, each with a sink into one index with external versions; an operator who retries a dead letter.
+// flushers, both leading, each with a sink into one index with external versions; an operator who retries a dead letter, takes a backup of the
+// stream at any moment and restores it, beside all of this.
 // Versions are the last one plus one, as under a clock that stands, so that they are used twice on two histories; with
 // Clock, never twice.
 //
@@ -52,6 +53,4 @@
 //	pages of a scan, several sinks, reindexing                 flusher/sink_test.go, test/search_test.go
 //	keys that expire and are purged                            flusher/recovery_test.go
 //	the code itself under kill -9, pauses and dropped replies  test/
-//
-// A restore by replay has its place in faults.go, as a fault that adds entries above the cursor of a closed partition.
-package model
+//package model
