@@ -52,7 +52,7 @@ end
 local function accept(k, a, gen, limit, scopes, writes)
   local stream, open = KEYS[k], KEYS[k + 1]
   local o = call('HMGET', open, 'replid', 'gen', 'floor', 'floor_gen', 'ask_until', 'next', 'closed_until')
-  local closed = o[7] and tonumber(o[7]) > tonumber(now[1])
+  local closed = o[7] and tonumber(o[7]) * 1000 > tonumber(time)
   if o[1] ~= replid or o[2] ~= gen or (o[7] and not closed) then return {'STALE', replid, o[2] or '0', o[1] == replid and '1' or '0'} end
   if call('XLEN', stream) + writes > limit then return {'FULL'} end
   local floorms, floorseq = match(o[3] or '0-0', '(%d+)-(%d+)')

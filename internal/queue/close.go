@@ -30,7 +30,7 @@ func (q *Queue) Close(ctx context.Context, p int, above chat.Version, d time.Dur
 		}
 		failpoint.Hit(q, "close.script")
 		raw, err := list(q.run(ctx, q.scripts.close, []string{streamKey(p), openKey(p)},
-			cur.Generation, int64(d/time.Second), above.ID(), int64(askFor/time.Second)))
+			cur.Generation, d.Milliseconds(), above.ID(), int64(askFor/time.Second)))
 		if err != nil {
 			return c, fmt.Errorf("close partition %d: %w", p, err)
 		}

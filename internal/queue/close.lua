@@ -5,7 +5,7 @@
 -- ids are above those of the backup, and keys that Redis misses are asked for in the database.
 --
 -- KEYS  1 stream, 2 open
--- ARGV  1 generation, 2 for how many seconds, 3 the highest entry id of the backup,
+-- ARGV  1 generation, 2 for how many milliseconds, 3 the highest entry id of the backup,
 --       4 for how many seconds keys that Redis misses are asked for in the database
 -- reply STALE replid gen opened   nothing done, as accept.lua
 --       OK replid id gen          the stream's last entry: once the cursor is there, all that was accepted is stored
@@ -15,9 +15,11 @@ local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%
 local o = redis.call('HMGET', open, 'replid', 'gen', 'ask_until')
 if o[1] ~= replid or o[2] ~= gen then return {'STALE', replid, o[2] or '0', o[1] == replid and '1' or '0'} end
 
-local now = tonumber(redis.call('TIME')[1])
+local time = redis.call('TIME')
+local now = tonumber(time[1])
 local ask = math.max(now + tonumber(ARGV[4]), tonumber(o[3] or '0'))
-redis.call('HSET', open, 'closed_until', string.format('%.0f', now + tonumber(ARGV[2])), 'ask_until', string.format('%.0f', ask))
+local until_ = now * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(ARGV[2])
+redis.call('HSET', open, 'closed_until', string.format('%.0f', until_), 'ask_until', string.format('%.0f', ask))
 
 local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
 local lms, lseq = string.match(last and last[1] or '0-0', '(%d+)-(%d+)')
