@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	closeTime = 30 * time.Second // how long a partition is closed unless it is closed again; a restore that is killed leaves it so
+	closeTime = 30 * time.Second // how long a partition is closed unless it is closed again
 	behind    = time.Minute      // how long a restore waits, with the partition open, for flushers that are behind,
 	drainTime = 10 * time.Second // and how long with the partition closed
 	drainPoll = 20 * time.Millisecond
@@ -256,7 +256,7 @@ func (r *restore) wait(ctx context.Context, atMost time.Duration, done func() (b
 
 // closed closes a partition, stores what it lacks, and opens it again.
 func (r *restore) closed(ctx context.Context, p int, kind phase) error {
-	c, err := r.f.queue.Close(ctx, p, r.highest[p], closeTime)
+	c, err := r.f.queue.Close(ctx, p, r.highest[p], r.f.Closing)
 	if err != nil {
 		return err
 	}
@@ -289,7 +289,7 @@ func (r *restore) closed(ctx context.Context, p int, kind phase) error {
 			return err
 		}
 		failpoint.Hit(r.f.queue, "restore.stored")
-		again, err := r.f.queue.Close(ctx, p, r.highest[p], closeTime)
+		again, err := r.f.queue.Close(ctx, p, r.highest[p], r.f.Closing)
 		if err == nil && again != c {
 			err = errMoved
 		}
