@@ -98,8 +98,8 @@ func (f *folder) List(context.Context) ([]File, error) {
 }
 
 // Delete implements Storage.
-func (f *folder) Delete(_ context.Context, file string) error {
-	err := os.Remove(filepath.Join(f.path, file))
+func (f *folder) Delete(_ context.Context, file File) error {
+	err := os.Remove(filepath.Join(f.path, file.Name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

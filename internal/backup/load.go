@@ -49,7 +49,7 @@ func (l *Loaded) load(ctx context.Context, s Storage, shard Shard, p Programs) e
 	defer func() { _ = os.RemoveAll(dir) }() // once it is loaded, the file is not read again
 	file := filepath.Join(dir, "dump.rdb")
 	if err := unpack(ctx, s, shard, file); err != nil {
-		return err
+		return temporary(err)
 	}
 	scratch, err := StartScratch(ctx, p, file, l.Manifest.Database)
 	if err != nil {

@@ -43,7 +43,7 @@ func compress(w io.Writer, r io.Reader) (int64, error) {
 }
 
 // unpack writes the plain RDB of a shard into a new file, which is removed again where the shard is not what it was: then it
-// is Corrupt.
+// is Corrupt. What the file itself fails with is returned as it is.
 func unpack(ctx context.Context, s Storage, shard Shard, rdb string) (err error) {
 	in, err := s.Get(ctx, shard.File)
 	if ReasonOf(err) == NotFound {
@@ -52,58 +52,53 @@ func unpack(ctx context.Context, s Storage, shard Shard, rdb string) (err error)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	defer func() { _ = in.Close() }() // only read
-	out, err := os.OpenFile(rdb, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	defer func() { _ = in.Close() }()                                      // only read
+	out, err := os.OpenFile(rdb, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // a file of ours, or one that the operator names
 	if err != nil {
-		return temporary(err)
+		return err
 	}
 	defer func() {
-		if err = errors.Join(err, temporary(out.Close())); err != nil {
+		if err = errors.Join(err, out.Close()); err != nil {
 			_ = os.Remove(rdb)
 		}
 	}()
 	sum := &counting{hash: sha256.New()}
 	read := &noting{Reader: &untilDone{ctx, io.LimitReader(in, shard.Size+1)}}
-	stored := io.TeeReader(read, sum)
-	written, err := decompress(out, stored, shard.RDBSize)
-	if read.err != nil {
-		return interrupted(ctx, failure(StorageUnreachable, "%s can't be read: %w", shard.File, read.err))
+	tee := io.TeeReader(read, sum)
+	size, unreadable, unwritable := decompress(out, tee, shard.RDBSize)
+	if unwritable != nil {
+		return unwritable
 	}
-	var failed *Error
-	if errors.As(err, &failed) {
-		return err
-	}
-	if _, rest := io.Copy(io.Discard, stored); rest != nil {
-		return interrupted(ctx, failure(StorageUnreachable, "%s can't be read: %w", shard.File, rest))
-	}
+	_, _ = io.Copy(io.Discard, tee) // its error is noted; what follows the compressed data is hashed too
 	switch got := hex.EncodeToString(sum.hash.Sum(nil)); {
-	case sum.size != shard.Size:
-		return failure(Corrupt, "%s has %d bytes or more where %d were stored", shard.File, sum.size, shard.Size)
+	case read.err != nil:
+		return interrupted(ctx, failure(StorageUnreachable, "%s can't be read: %w", shard.File, read.err))
+	case sum.size > shard.Size:
+		return failure(Corrupt, "%s is longer than the %d bytes that were stored", shard.File, shard.Size)
+	case sum.size < shard.Size:
+		return failure(Corrupt, "%s has %d bytes, and %d were stored", shard.File, sum.size, shard.Size)
 	case got != shard.SHA256:
 		return failure(Corrupt, "%s has the SHA-256 %s, and %s was stored", shard.File, got, shard.SHA256)
-	case err != nil:
-		return failure(Corrupt, "%s can't be decompressed: %w", shard.File, err)
-	case written != shard.RDBSize:
-		return failure(Corrupt, "%s holds %d bytes of RDB, and %d were stored", shard.File, written, shard.RDBSize)
+	case unreadable != nil:
+		return failure(Corrupt, "%s can't be decompressed: %w", shard.File, unreadable)
+	case size != shard.RDBSize:
+		return failure(Corrupt, "%s holds another number of bytes of RDB than the %d that were stored", shard.File, shard.RDBSize)
 	}
 	return nil
 }
 
-// decompress writes no more than one byte above size, so that a wrong file does not fill the disk. Its *Error is about w.
-func decompress(w io.Writer, r io.Reader, size int64) (int64, error) {
-	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(128<<20))
+// decompress writes no more than one byte above size, so that a wrong file does not fill the disk.
+func decompress(w io.Writer, r io.Reader, size int64) (n int64, unreadable, unwritable error) {
+	z, err := zstd.NewReader(r)
 	if err != nil {
-		return 0, err
+		return 0, err, nil
 	}
 	defer z.Close()
 	in := &noting{Reader: io.LimitReader(z, size+1)}
-	n, err := io.Copy(w, in)
-	if err != nil && in.err == nil {
-		if err = temporary(err); ReasonOf(err) == Failed {
-			err = &Error{Failed, err}
-		}
+	if n, err = io.Copy(w, in); in.err == nil {
+		return n, nil, err
 	}
-	return n, err
+	return n, in.err, nil
 }
 
 // counting is a hash of what is written into it, and how much that was.

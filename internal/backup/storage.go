@@ -18,8 +18,9 @@ type Storage interface {
 	Get(ctx context.Context, file string) (io.ReadCloser, error)
 	// List gives all files, also those that a Put left unfinished.
 	List(ctx context.Context) ([]File, error)
-	// Delete removes a file; that it is gone already is fine.
-	Delete(ctx context.Context, file string) error
+	// Delete removes what has the file's name; where the file is unfinished, what is unfinished of that name and nothing
+	// else. That it is gone already is fine.
+	Delete(ctx context.Context, file File) error
 }
 
 // File is what a Storage holds.
@@ -27,7 +28,7 @@ type File struct {
 	Name       string
 	Size       int64 // bytes
 	Modified   time.Time
-	Unfinished bool // what a Put left that was killed; Delete removes it too
+	Unfinished bool // what a Put left that was killed
 }
 
 // S3 is how to reach an S3 storage. A key that is empty is looked for where AWS' own programs look.

@@ -277,6 +277,9 @@ func (i *inspector) readPending(s chat.Scope) error {
 				return disagree(i.Partition, key, "the write under %q can't be read", fields[f])
 			}
 			if write.Version > i.floor {
+				if other, twice := i.waiting[write.Version]; twice && other != (place{s, number}) {
+					return disagree(i.Partition, key, "number %d waits as %s, and number %d does too", number, write.Version.ID(), other.number)
+				}
 				i.waiting[write.Version] = place{s, number}
 				i.highest[s] = max(i.highest[s], number)
 			}
