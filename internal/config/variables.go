@@ -41,10 +41,11 @@ func (v *Variable) DefaultOf(command string) string {
 var (
 	servers   = []string{"local", "api", "flusher"}
 	reachable = []string{"local", "api"}
-	database  = []string{"api", "flusher", "migrate", "dead-letters", "reindex"}
-	redisOf   = []string{"api", "flusher", "backup"}
+	database  = []string{"api", "flusher", "migrate", "dead-letters", "reindex", "restore"}
+	redisOf   = []string{"api", "flusher", "backup", "restore"}
 	backups   = []string{"backup"}
-	searching = []string{"api", "flusher", "dead-letters", "reindex"}
+	loading   = []string{"backup", "restore"}
+	searching = []string{"api", "flusher", "dead-letters", "reindex", "restore"}
 	flushing  = []string{"local", "flusher"}
 )
 
@@ -103,7 +104,7 @@ var Variables = []Variable{
 		set: duration(func(c *Config) *time.Duration { return &c.DrainDelay })},
 	{Name: "ADMIN_TOKEN", Secret: true, in: append(slices.Clone(reachable), "smoke-test"), Doc: "bearer token that creating and listing applications then needs",
 		set: text(func(c *Config) *string { return &c.AdminToken }, nil)},
-	{Name: "PARTITIONS", Default: "16", Local: "1", in: []string{"local", "api", "flusher", "migrate", "dead-letters", "reindex"}, Doc: "partitions; fixed when the database is created",
+	{Name: "PARTITIONS", Default: "16", Local: "1", in: []string{"local", "api", "flusher", "migrate", "dead-letters", "reindex", "restore"}, Doc: "partitions; fixed when the database is created",
 		set: whole(func(c *Config) *int { return &c.Partitions }, 1, 1024)},
 	{Name: "FLUSHER_SHARDS", Default: "1", in: []string{"flusher"}, Doc: "into how many shards the partitions are dealt",
 		set: whole(func(c *Config) *int { return &c.Shards }, 1, 1024)},
@@ -119,7 +120,7 @@ var Variables = []Variable{
 		set: text(func(c *Config) *string { return &c.PodNamespace }, nil)},
 	{Name: "CHAT_URL", Default: "http://127.0.0.1:3000", in: []string{"smoke-test"}, Doc: "address of the service that is tried",
 		set: text(func(c *Config) *string { return &c.ServiceURL }, web)},
-	{Name: "BACKUP_STORAGE", in: backups, Doc: "where backups lie: a folder, or s3://bucket/prefix",
+	{Name: "BACKUP_STORAGE", in: loading, Doc: "where backups lie: a folder, or s3://bucket/prefix",
 		set: text(func(c *Config) *string { return &c.BackupStorage }, storage)},
 	{Name: "BACKUP_KEEP_LAST", Default: "3", in: backups, Doc: "prune keeps so many of the newest verified backups,",
 		set: whole(func(c *Config) *int { return &c.KeepLast }, 0, 10_000)},
@@ -133,23 +134,23 @@ var Variables = []Variable{
 		set: text(func(c *Config) *string { return &c.BackupMethod }, one("auto", "replication", "dump"))},
 	{Name: "BACKUP_VERIFY", Default: "true", in: backups, Doc: "whether take loads what it took and checks it",
 		set: truth(func(c *Config) *bool { return &c.BackupVerify })},
-	{Name: "BACKUP_TIMEOUT", Default: "10m", in: backups, Doc: "how long a run may take",
+	{Name: "BACKUP_TIMEOUT", Default: "10m", in: loading, Doc: "how long a run may take",
 		set: duration(func(c *Config) *time.Duration { return &c.BackupTimeout })},
-	{Name: "BACKUP_REPORT", in: backups, Doc: "a file that gets the result of take or verify, JSON of at most 4096 bytes (empty: none)",
+	{Name: "BACKUP_REPORT", in: loading, Doc: "a file that gets the result of take, verify or restore, JSON of at most 4096 bytes (empty: none)",
 		set: text(func(c *Config) *string { return &c.BackupReport }, nil)},
-	{Name: "REDIS_SERVER", in: backups, Doc: "the program redis-server, with which backups are loaded (empty: that on PATH)",
+	{Name: "REDIS_SERVER", in: loading, Doc: "the program redis-server, with which backups are loaded (empty: that on PATH)",
 		set: text(func(c *Config) *string { return &c.RedisServer }, nil)},
 	{Name: "REDIS_CLI", in: backups, Doc: "the program redis-cli, with which Redis is replicated (empty: that on PATH)",
 		set: text(func(c *Config) *string { return &c.RedisCLI }, nil)},
-	{Name: "S3_ENDPOINT", in: backups, Doc: "URL of the S3 storage, where it is not Amazon's",
+	{Name: "S3_ENDPOINT", in: loading, Doc: "URL of the S3 storage, where it is not Amazon's",
 		set: text(func(c *Config) *string { return &c.S3Endpoint }, web)},
-	{Name: "AWS_ACCESS_KEY_ID", in: backups, Doc: "its user (empty: that of the pod's service account, or the machine)",
+	{Name: "AWS_ACCESS_KEY_ID", in: loading, Doc: "its user (empty: that of the pod's service account, or the machine)",
 		set: text(func(c *Config) *string { return &c.S3KeyID }, nil)},
-	{Name: "AWS_SECRET_ACCESS_KEY", Secret: true, in: backups, Doc: "its password",
+	{Name: "AWS_SECRET_ACCESS_KEY", Secret: true, in: loading, Doc: "its password",
 		set: text(func(c *Config) *string { return &c.S3Secret }, nil)},
-	{Name: "AWS_SESSION_TOKEN", Secret: true, in: backups, Doc: "the token that goes with a temporary key",
+	{Name: "AWS_SESSION_TOKEN", Secret: true, in: loading, Doc: "the token that goes with a temporary key",
 		set: text(func(c *Config) *string { return &c.S3SessionToken }, nil)},
-	{Name: "AWS_REGION", in: backups, Doc: "its region (empty: the bucket is asked)",
+	{Name: "AWS_REGION", in: loading, Doc: "its region (empty: the bucket is asked)",
 		set: text(func(c *Config) *string { return &c.S3Region }, nil)},
 	{Name: "LOG_LEVEL", Default: "info", Doc: "debug, info, warn or error", set: level},
 	{Name: "LOG_FORMAT", Doc: "json or text (empty: text on a terminal, else json)",
