@@ -35,7 +35,9 @@ func (c *cluster) mistakes() {
 	}
 	c.during("Leases that the API server forbids", allowed{}, func() {
 		c.kubectl("delete", "rolebinding", "--selector", selector("flusher"))
-		c.says(func() string { return c.logs("flusher", "flusher") }, "its service account needs")
+		said := func() string { return c.logs("flusher", "flusher") }
+		c.says(said, "is forbidden")
+		c.says(said, "its service account needs")
 		c.until("no flusher is ready", func() bool {
 			return !slices.ContainsFunc(c.pods("flusher"), func(p pod) bool { return p.ready() })
 		})
