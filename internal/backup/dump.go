@@ -62,16 +62,20 @@ func partition(keys []string, first func(string) bool) (yes, no []string) {
 // copyKeys copies keys in one round trip to each side. One that has gone meanwhile is left out.
 func copyKeys(ctx context.Context, from, to *redis.Client, keys []string) error {
 	values, ttls := make([]*redis.StringCmd, len(keys)), make([]*redis.DurationCmd, len(keys))
-	_, err := from.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, k := range keys {
-			values[i], ttls[i] = pipe.Dump(ctx, k), pipe.PTTL(ctx, k)
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return interrupted(ctx, answered(err))
+	pipe := from.Pipeline() // no transaction: in a Cluster they lie in several slots
+	for i, k := range keys {
+		values[i], ttls[i] = pipe.Dump(ctx, k), pipe.PTTL(ctx, k)
 	}
-	_, err = to.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, _ = pipe.Exec(ctx) // each holds its own error
+	for i := range keys {
+		if err := values[i].Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return interrupted(ctx, answered(err))
+		}
+		if err := ttls[i].Err(); err != nil {
+			return interrupted(ctx, answered(err))
+		}
+	}
+	_, err := to.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, k := range keys {
 			if value, ttl := values[i].Val(), ttls[i].Val(); value != "" && ttl != goneTTL {
 				pipe.RestoreReplace(ctx, k, max(ttl, 0), value)

@@ -67,8 +67,8 @@ func replicate(ctx context.Context, master *redis.Client, p Programs, rdb string
 	switch {
 	case way.failed() != nil:
 		return answered(way.failed())
-	case err != nil && strings.Contains(text, "No space left on device"), err != nil && strings.Contains(text, "File too large"):
-		return failure(TemporaryFull, "the folder for temporary files, %s, is full; TMPDIR names another", os.TempDir())
+	case err != nil && strings.Contains(text, "Error writing data to file"):
+		return failure(TemporaryFull, "the folder for temporary files, %s, is full; TMPDIR names another (redis-cli: %s)", os.TempDir(), lastLine(text))
 	case err != nil:
 		return failure(Unreachable, "redis-cli did not get it all (%w): %s", err, lastLine(text))
 	}
