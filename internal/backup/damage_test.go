@@ -186,6 +186,27 @@ func TestAnRDBThatDoesNotLoad(t *testing.T) {
 	}
 }
 
+// A pod whose memory is short says nothing about the backup.
+func TestARedisThatIsKilledWhileItLoadsIsNotTheBackupsFault(t *testing.T) {
+	t.Parallel()
+	s, _ := redisOf(t)
+	c := configured(t, s.URL)
+	mustTake(t, c, "x")
+	killed := c
+	killed.Programs.Server = filepath.Join(t.TempDir(), "redis-server")
+	if err := os.WriteFile(killed.Programs.Server, []byte("#!/bin/sh\nkill -9 $$\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Verify(t.Context(), killed, "x")
+	mustFail(t, err, Killed)
+	if m.Reason != Killed {
+		t.Fatalf("%+v", m)
+	}
+	if m, err := ReadManifest(t.Context(), c.Storage, "x"); err != nil || !m.Verified() {
+		t.Fatalf("%+v, %v", m, err)
+	}
+}
+
 // Keys that do not agree make a backup that failed.
 func TestABackupWhoseKeysDoNotAgreeIsNotVerified(t *testing.T) {
 	t.Parallel()

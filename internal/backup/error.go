@@ -27,6 +27,7 @@ const (
 	TooOld             Reason = "TooOld"             // this redis-server is older than what made the backup
 	ProgramMissing     Reason = "ProgramMissing"     // redis-server or redis-cli is not installed
 	TimedOut           Reason = "TimedOut"           // BACKUP_TIMEOUT passed
+	Killed             Reason = "Killed"             // the redis-server that loads the backup was killed: mostly, memory is short
 	Interrupted        Reason = "Interrupted"        // the run was told to end
 	Invalid            Reason = "Invalid"            // what was asked for makes no sense
 	Failed             Reason = "Failed"             // anything else

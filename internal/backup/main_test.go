@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -123,17 +124,30 @@ func (*ledger) StoredKey(context.Context, int64, [16]byte) (payload [16]byte, n 
 
 const partitions = 4
 
-// fill accepts chats and messages into a Redis, and gives how many entries they are, the partitions' markers aside.
-func fill(t *testing.T, url string, chats, messages int) int {
+// queueOn is a queue on a Redis that is empty.
+func queueOn(t *testing.T, url string) *queue.Queue {
 	t.Helper()
 	client, err := queue.Connect(url, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = client.Close() }()
-	q := queue.New(queue.Config{Partitions: partitions, MaxEntries: 1_000_000, Shebang: true, Log: slog.New(slog.DiscardHandler)},
+	t.Cleanup(func() { _ = client.Close() })
+	return queue.New(queue.Config{Partitions: partitions, MaxEntries: 1_000_000, Shebang: true, Log: slog.New(slog.DiscardHandler)},
 		client, &ledger{cursors: map[int]queue.Cursor{}})
+}
+
+// fill accepts into a Redis that is empty what accept does.
+func fill(t *testing.T, url string, chats, messages int) int {
+	t.Helper()
+	return accept(t, queueOn(t, url), chats, messages)
+}
+
+// accept has a chat of each of some applications accepted, and messages of its first one. It gives how many writes they
+// are; a partition's stream has a marker besides.
+func accept(t *testing.T, q *queue.Queue, chats, messages int) int {
+	t.Helper()
 	var wg sync.WaitGroup
+	var accepted atomic.Int64
 	for a := range int64(chats) {
 		wg.Go(func() {
 			for i := range messages + 1 {
@@ -144,14 +158,17 @@ func fill(t *testing.T, url string, chats, messages int) int {
 				if i == 1 {
 					w.Idempotency = chat.Idempotency{Key: [16]byte{byte(a)}, Given: true}
 				}
-				if _, err := q.Accept(t.Context(), w); err != nil {
+				r, err := q.Accept(t.Context(), w)
+				if err != nil {
 					t.Error(err)
+				} else if !r.Replayed {
+					accepted.Add(1)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	return chats * (messages + 1)
+	return int(accepted.Load())
 }
 
 // writes counts what was accepted in a loaded backup; each scope's numbers are to be 1, 2, 3 ….

@@ -23,8 +23,8 @@ type Manifest struct {
 	Keys         int64              `json:"keys"`       // of the database; Redis' own answer until the backup was loaded
 	Entries      int64              `json:"entries"`    // of all streams, queued and retained; likewise
 	Partitions   int                `json:"partitions"` // likewise
-	StartedAt    time.Time          `json:"startedAt"`
-	FinishedAt   time.Time          `json:"finishedAt"`
+	StartedAt    time.Time          `json:"startedAt,omitzero"`
+	FinishedAt   time.Time          `json:"finishedAt,omitzero"`
 	VerifiedAt   *time.Time         `json:"verifiedAt"` // when it was loaded and agreed; null: not yet
 	Error        string             `json:"error"`      // of the last verification; in a report, of the run
 	Reason       Reason             `json:"reason"`     // of that error

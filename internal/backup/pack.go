@@ -115,7 +115,7 @@ func (c *counting) Write(b []byte) (int, error) {
 
 // untilDone ends reading when a context ends.
 type untilDone struct {
-	ctx context.Context //nolint:containedctx // of the one copy that it is made for
+	ctx context.Context // of the one copy that it is made for
 	io.Reader
 }
 

@@ -50,7 +50,7 @@ func replicate(ctx context.Context, master *redis.Client, p Programs, rdb string
 	}
 	cmd := exec.CommandContext(ctx, cli, append(args, "--rdb", rdb)...) //nolint:gosec // the operator names it
 	cmd.WaitDelay, cmd.SysProcAttr = time.Second, childAttributes()
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Env = childEnvironment()
 	if o.Password != "" {
 		cmd.Env = append(cmd.Env, "REDISCLI_AUTH="+o.Password) // who lists the processes does not see it
 	}

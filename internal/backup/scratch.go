@@ -89,12 +89,22 @@ func (s *Scratch) socket() string { return filepath.Join(s.dir, "redis.sock") }
 
 func (s *Scratch) log() string { return filepath.Join(s.dir, "log") }
 
+// childEnvironment holds what programs need to run, and no secret of ours.
+func childEnvironment() (env []string) {
+	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "TMPDIR"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
 func (s *Scratch) start(server string, database int) error {
 	// Without a file of settings nothing of this machine's own Redis holds. Large values are to be restored as they are.
 	cmd := exec.Command(server, "--port", "0", "--unixsocket", s.socket(), "--unixsocketperm", "700", "--dir", s.dir, //nolint:gosec,noctx // the operator names it; Close ends it
 		"--dbfilename", "dump.rdb", "--save", "", "--appendonly", "no", "--maxmemory", "0", "--databases", fmt.Sprint(max(16, database+1)),
 		"--proto-max-bulk-len", "4gb", "--client-query-buffer-limit", "4gb", "--daemonize", "no", "--loglevel", "notice", "--logfile", s.log())
-	cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, []string{"PATH=" + os.Getenv("PATH")}, childAttributes()
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, childEnvironment(), childAttributes()
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // the child is killed when the thread ends that made it
@@ -111,7 +121,7 @@ func (s *Scratch) start(server string, database int) error {
 	}
 	s.kill = func() { _ = cmd.Process.Kill() } // it is gone already, or it goes
 	s.Redis = redis.NewClient(&redis.Options{
-		Network: "unix", Addr: s.socket(), DB: database, Protocol: 2, DisableIdentity: true, MaxRetries: -1,
+		Network: "unix", Addr: s.socket(), DB: database, Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialerRetries: 1,
 		ReadTimeout: scratchTimeout, WriteTimeout: scratchTimeout, PoolSize: 4,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
@@ -138,6 +148,10 @@ func (s *Scratch) wait(ctx context.Context) error {
 
 // refusal says why it ended while it loaded.
 func (s *Scratch) refusal() error {
+	var ended *exec.ExitError
+	if errors.As(s.state, &ended) && ended.ExitCode() < 0 && strings.Contains(ended.String(), "killed") {
+		return failure(Killed, "the redis-server that loads the backup was killed; it needs as much memory as the Redis that was backed up")
+	}
 	text, err := os.ReadFile(s.log())
 	if err != nil {
 		return failure(Failed, "redis-server ended (%v) and has no log", s.state)

@@ -78,6 +78,31 @@ func TestARunThatIsTriedAgainChangesNothing(t *testing.T) {
 	mustHold(t, c, "same", accepted)
 }
 
+// Backups are taken while the queue is written to: each is of one moment, and the queue goes on, though Redis takes a new
+// master_replid.
+func TestTheQueueGoesOnWhileItIsBackedUp(t *testing.T) {
+	t.Parallel()
+	s, rdb := redisOf(t)
+	q := queueOn(t, s.URL)
+	accepted := accept(t, q, 4, 20)
+	before := field(rdb.Info(t.Context(), "replication").Val(), "master_replid")
+	c := configured(t, s.URL)
+	more := make(chan int)
+	go func() { more <- accept(t, q, 4, 400) }()
+	for _, name := range []string{"one", "two"} {
+		if m := mustTake(t, c, name); !m.Verified() || !m.Consistent || m.Entries < int64(accepted) {
+			t.Fatalf("%+v", m)
+		}
+	}
+	accepted += <-more
+	if after := field(rdb.Info(t.Context(), "replication").Val(), "master_replid"); after == before || after == "" {
+		t.Fatalf("the replid stayed %s: this test does not show what it is for", before)
+	}
+	accepted += accept(t, q, 4, 1)
+	mustTake(t, c, "three")
+	mustHold(t, c, "three", accepted)
+}
+
 func TestAutoFallsBackWhereRedisRefusesReplication(t *testing.T) {
 	t.Parallel()
 	s, rdb := redisOf(t)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestDefaults(t *testing.T) {
@@ -50,6 +51,26 @@ func TestEveryFaultIsReportedWithItsVariable(t *testing.T) {
 	}
 	if _, _, err := Load("flusher", []string{"PARTITIONS=4", "FLUSHER_SHARDS=5"}); err == nil {
 		t.Error("more shards than partitions")
+	}
+}
+
+func TestBackupsAreConfigured(t *testing.T) {
+	t.Parallel()
+	c, _, err := Load("backup", []string{"BACKUP_STORAGE=s3://bucket/some/prefix", "REDIS_PASSWORD=x"})
+	if err != nil || c.KeepLast != 3 || c.KeepHourly != 24 || c.KeepDaily != 7 || c.KeepWeekly != 4 || c.BackupMethod != "auto" || !c.BackupVerify ||
+		c.BackupTimeout != 10*time.Minute || c.RedisURL != "redis://:x@redis:6379/0" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	for _, kv := range []string{
+		"BACKUP_STORAGE=", "BACKUP_STORAGE=s3://", "BACKUP_STORAGE=s3://user:s3cret@bucket", "BACKUP_STORAGE=https://s3cret@x", "BACKUP_KEEP_LAST=-1",
+		"BACKUP_KEEP_HOURLY=x", "BACKUP_KEEP_DAILY=", "BACKUP_KEEP_WEEKLY=1.5", "BACKUP_METHOD=snapshot", "BACKUP_VERIFY=perhaps", "BACKUP_TIMEOUT=25h",
+		"S3_ENDPOINT=s3cret:9000", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=s3cret",
+	} {
+		name, _, _ := strings.Cut(kv, "=")
+		_, _, err := Load("backup", []string{"BACKUP_STORAGE=/x", kv})
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), " must ") || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v", kv, err)
+		}
 	}
 }
 

@@ -195,7 +195,7 @@ func disagree(p int, key, format string, args ...any) error {
 // inspector reads one partition.
 type inspector struct {
 	Inspection
-	ctx     context.Context //nolint:containedctx // it lives for one call of Inspect
+	ctx     context.Context // it lives for one call of Inspect
 	rdb     redis.Cmdable
 	held    *holding
 	floor   chat.Version
