@@ -44,6 +44,7 @@ func init() { // not in the declaration: help refers to it
 		{name: "reindex", doc: "builds a new search index behind the alias while the service runs", run: reindex},
 		{name: "healthcheck", doc: "asks this machine's /readyz; for containers without a shell", run: healthcheck},
 		{name: "smoke-test", doc: "posts, reads and finds a message of the service at CHAT_URL", run: smokeTest},
+		{name: "install", args: "FOLDER", doc: "copies this program into a folder, for a container of another image", run: install},
 		{name: "version", doc: "prints the version", run: version},
 	}
 }
