@@ -27,10 +27,13 @@ func (r *restores) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	if err := r.follow(ctx, after); err != nil {
 		return reconcile.Result{}, err
 	}
-	if changed, err := r.patchStatus(ctx, rr, after, rr.Status, after.Status); err != nil || !changed {
+	changed, err := r.patchStatus(ctx, rr, after, rr.Status, after.Status)
+	if err != nil {
 		return reconcile.Result{}, err
 	}
-	r.tell(after, rr.Status.Run, after.Status.Run)
+	if changed {
+		r.tell(after, rr.Status.Run, after.Status.Run)
+	}
 	return reconcile.Result{}, nil
 }
 

@@ -45,6 +45,10 @@ type Config struct {
 	PodName        string
 	PodNamespace   string
 
+	Release       string // of the chart, that the backup controller looks after
+	BackupRecords string
+	JobTemplate   string
+
 	ServiceURL string // of the service that smoke-test tries
 
 	LogLevel  slog.Level
@@ -78,6 +82,9 @@ func Load(command string, environ []string) (c Config, warnings []string, err er
 	}
 	if len(faults) == 0 {
 		faults = append(c.addCredentials(), c.election()...)
+	}
+	if command == "backup-controller" && (c.LeaseName == "" || c.PodNamespace == "") {
+		faults = append(faults, errors.New("LEASE_NAME and POD_NAMESPACE must be set"))
 	}
 	for name := range env {
 		if strings.HasPrefix(name, "CHAT_") && !strings.HasPrefix(name, "CHAT_TEST_") && !known(name) {
