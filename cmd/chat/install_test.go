@@ -32,8 +32,15 @@ func TestInstallCopiesThisProgram(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o555 {
 		t.Error(info.Mode(), err)
 	}
+	files := 1
+	if authorities, err := os.ReadFile(certificates); err == nil {
+		files = 2
+		if have, err := os.ReadFile(filepath.Join(dir, "ca-certificates.crt")); err != nil || !bytes.Equal(have, authorities) {
+			t.Errorf("the certificates are others: %v", err)
+		}
+	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
+	if err != nil || len(entries) != files {
 		t.Errorf("%d files are left, %v", len(entries), err)
 	}
 }

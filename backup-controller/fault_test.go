@@ -1,0 +1,118 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+)
+
+var errFault = errors.New("a fault of the API server")
+
+// faulty counts the controller's calls and lets one of them fail: before it has an effect, or with its answer lost.
+type faulty struct {
+	calls, fail int
+	lost        bool
+}
+
+func (f *faulty) call(do func() error) error {
+	f.calls++
+	if f.calls != f.fail {
+		return do()
+	}
+	if f.lost {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return errFault
+}
+
+func (f *faulty) client(c client.WithWatch) client.Client {
+	return interceptor.NewClient(c, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			return f.call(func() error { return c.Get(ctx, key, o, opts...) })
+		},
+		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
+			return f.call(func() error { return c.List(ctx, l, opts...) })
+		},
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			return f.call(func() error { return c.Create(ctx, o, opts...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			return f.call(func() error { return c.Delete(ctx, o, opts...) })
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			return f.call(func() error { return c.Patch(ctx, o, p, opts...) })
+		},
+		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			return f.call(func() error { return c.Apply(ctx, o, opts...) })
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			return f.call(func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
+		},
+	})
+}
+
+// life is all that the controller does, once: a schedule whose backups succeed, fail and are pruned, a backup by hand, a restore of it,
+// and its removal.
+func life(w *world) {
+	w.t.Helper()
+	w.schedule("s", nil)
+	w.backup("b", nil)
+	w.restore("r", "b")
+	w.settle()
+	w.end("b", batchv1.JobComplete, noon, taken)
+	w.fire("s", "0700")
+	w.settle()
+	w.end("s-0700", batchv1.JobComplete, noon.Add(-5*time.Hour), taken)
+	w.end("r-restore", batchv1.JobComplete, noon, restored)
+	w.fire("s", "0800")
+	w.settle()
+	w.end("s-0800", batchv1.JobFailed, noon.Add(-4*time.Hour), `{"error":"no","reason":"Auth"}`)
+	w.settle()
+	w.fire("s-prune", "0900")
+	w.end("s-prune-0900", batchv1.JobComplete, noon, `{"kept":[]}`)
+	w.settle()
+	w.remove(w.theBackup("b"))
+	w.settle()
+	w.end("b-delete", batchv1.JobComplete, noon, `{}`)
+	w.settle()
+}
+
+// A call that fails, wherever it is, changes nothing in the end.
+func TestAFaultAnywhereEndsInTheSameWorld(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	none := &faulty{}
+	w.Client = none.client(w.WithWatch)
+	life(w)
+	want := w.describe()
+	if none.calls < 50 {
+		t.Fatalf("%d calls", none.calls)
+	}
+	calls := none.calls
+	if testing.Short() {
+		calls = 10
+	}
+	for _, lost := range []bool{false, true} {
+		for call := 1; call <= calls; call++ {
+			t.Run(fmt.Sprintf("%d/lost=%v", call, lost), func(t *testing.T) {
+				t.Parallel()
+				w := setup(t)
+				f := &faulty{fail: call, lost: lost}
+				w.Client = f.client(w.WithWatch)
+				life(w)
+				if have := w.describe(); have != want {
+					t.Errorf("call %d failed, and it ends so:\n%s\nand not so:\n%s", call, have, want)
+				}
+			})
+		}
+	}
+}
