@@ -15,15 +15,18 @@ import (
 
 var errFault = errors.New("a fault of the API server")
 
-// faulty counts the controller's calls and lets one of them fail: before it has an effect, or with its answer lost.
+// faulty lets calls of the controller fail: one write, before it has an effect or with its answer lost, or one in so many reads. A
+// process that is killed between two writes leaves what the former leaves; a read that fails leaves nothing.
 type faulty struct {
-	calls, fail int
-	lost        bool
+	writes, fail int
+	lost         bool
+
+	reads, failEach int
 }
 
-func (f *faulty) call(do func() error) error {
-	f.calls++
-	if f.calls != f.fail {
+func (f *faulty) write(do func() error) error {
+	f.writes++
+	if f.writes != f.fail {
 		return do()
 	}
 	if f.lost {
@@ -34,28 +37,36 @@ func (f *faulty) call(do func() error) error {
 	return errFault
 }
 
+func (f *faulty) read(do func() error) error {
+	f.reads++
+	if f.failEach > 0 && f.reads%f.failEach == 0 {
+		return errFault
+	}
+	return do()
+}
+
 func (f *faulty) client(c client.WithWatch) client.Client {
 	return interceptor.NewClient(c, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-			return f.call(func() error { return c.Get(ctx, key, o, opts...) })
+			return f.read(func() error { return c.Get(ctx, key, o, opts...) })
 		},
 		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
-			return f.call(func() error { return c.List(ctx, l, opts...) })
+			return f.read(func() error { return c.List(ctx, l, opts...) })
 		},
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			return f.call(func() error { return c.Create(ctx, o, opts...) })
+			return f.write(func() error { return c.Create(ctx, o, opts...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
-			return f.call(func() error { return c.Delete(ctx, o, opts...) })
+			return f.write(func() error { return c.Delete(ctx, o, opts...) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
-			return f.call(func() error { return c.Patch(ctx, o, p, opts...) })
+			return f.write(func() error { return c.Patch(ctx, o, p, opts...) })
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			return f.call(func() error { return c.Apply(ctx, o, opts...) })
+			return f.write(func() error { return c.Apply(ctx, o, opts...) })
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-			return f.call(func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
+			return f.write(func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
 		},
 	})
 }
@@ -89,28 +100,33 @@ func life(w *world) {
 // A call that fails, wherever it is, changes nothing in the end.
 func TestAFaultAnywhereEndsInTheSameWorld(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	none := &faulty{}
-	w.Client = none.client(w.WithWatch)
-	life(w)
-	want := w.describe()
-	if none.calls < 50 {
-		t.Fatalf("%d calls", none.calls)
+	run := func(t *testing.T, f *faulty) string {
+		t.Helper()
+		w := setup(t)
+		w.Client = f.client(w.WithWatch)
+		life(w)
+		return w.describe()
 	}
-	calls := none.calls
-	if testing.Short() {
-		calls = 10
+	none := &faulty{}
+	want := run(t, none)
+	if none.writes < 30 {
+		t.Fatalf("%d writes", none.writes)
+	}
+	t.Logf("%d writes, %d reads", none.writes, none.reads)
+	for _, each := range []int{5, 7, 11} {
+		t.Run(fmt.Sprintf("read/%d", each), func(t *testing.T) {
+			t.Parallel()
+			if have := run(t, &faulty{failEach: each}); have != want {
+				t.Errorf("one in %d reads failed, and it ends so:\n%s\nand not so:\n%s", each, have, want)
+			}
+		})
 	}
 	for _, lost := range []bool{false, true} {
-		for call := 1; call <= calls; call++ {
-			t.Run(fmt.Sprintf("%d/lost=%v", call, lost), func(t *testing.T) {
+		for write := 1; write <= none.writes; write++ {
+			t.Run(fmt.Sprintf("write/%d/lost=%v", write, lost), func(t *testing.T) {
 				t.Parallel()
-				w := setup(t)
-				f := &faulty{fail: call, lost: lost}
-				w.Client = f.client(w.WithWatch)
-				life(w)
-				if have := w.describe(); have != want {
-					t.Errorf("call %d failed, and it ends so:\n%s\nand not so:\n%s", call, have, want)
+				if have := run(t, &faulty{fail: write, lost: lost}); have != want {
+					t.Errorf("write %d failed, and it ends so:\n%s\nand not so:\n%s", write, have, want)
 				}
 			})
 		}

@@ -33,7 +33,6 @@ type world struct {
 	t *testing.T
 	*controller
 	client.WithWatch // the test's own, past every fault
-	config           *rest.Config
 	told             *events.FakeRecorder
 }
 
@@ -49,11 +48,13 @@ func setup(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.NewWithWatch(server.Config, client.Options{Scheme: scheme})
+	config := rest.CopyConfig(server.Config)
+	config.QPS = -1 // no pauses between calls
+	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, WithWatch: c, config: server.Config, told: events.NewFakeRecorder(10_000)}
+	w := &world{t: t, WithWatch: c, told: events.NewFakeRecorder(10_000)}
 	w.controller = &controller{
 		Client: c, Place: Place{Namespace: server.Namespace, Release: "chat", Records: "chat-backups"},
 		template: template(), events: w.told, now: func() time.Time { return noon },
