@@ -185,7 +185,7 @@ func TestABackupThatRunsIsStoppedBeforeItsDataIsDeleted(t *testing.T) {
 	w.settle()
 	w.begin("b", noon)
 	w.settle()
-	w.must(w.WithWatch.Delete(t.Context(), b))
+	w.must(w.Delete(t.Context(), b))
 	w.must(w.pass()) // nobody collects: the Job is there until its pod is not
 	w.must(w.pass())
 	if job := w.theJob("b"); job.DeletionTimestamp == nil || !slices.Contains(job.Finalizers, metav1.FinalizerDeleteDependents) {
@@ -210,13 +210,13 @@ func TestTheDataStays(t *testing.T) {
 		"where the release was uninstalled": func(w *world, b *v1alpha1.RedisBackup) {
 			w.remove(read(w, w.Records, &corev1.ConfigMap{}))
 			w.remove(b)
-			w.must(w.WithWatch.Create(w.t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: w.Records, Namespace: w.Namespace}}))
+			w.must(w.Create(w.t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: w.Records, Namespace: w.Namespace}}))
 		},
 		"where the records are a copy": func(w *world, b *v1alpha1.RedisBackup) {
 			old := read(w, w.Records, &corev1.ConfigMap{})
 			w.remove(old)
 			w.remove(b)
-			w.must(w.WithWatch.Create(w.t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: w.Records, Namespace: w.Namespace}, Data: old.Data}))
+			w.must(w.Create(w.t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: w.Records, Namespace: w.Namespace}, Data: old.Data}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"chat-system/backup-controller/v1alpha1"
@@ -17,16 +16,14 @@ type collector struct {
 	cache client.Reader
 }
 
-func metric(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc(name, help, []string{"schedule"}, nil)
-}
-
 var (
-	lastSuccess  = metric("chat_backup_last_success_timestamp_seconds", "When the newest backup that succeeded ended.")
-	lastDuration = metric("chat_backup_last_duration_seconds", "How long the newest backup that succeeded took.")
-	lastSize     = metric("chat_backup_last_size_bytes", "Size of the newest backup that succeeded.")
-	failures     = metric("chat_backup_failures_total", "Backups that failed, since the schedule was made.")
-	verified     = metric("chat_backup_verified_timestamp_seconds", "When a backup was last loaded and compared.")
+	bySchedule = []string{"schedule"}
+
+	lastSuccess  = prometheus.NewDesc("chat_backup_last_success_timestamp_seconds", "When the newest backup that succeeded ended.", bySchedule, nil)
+	lastDuration = prometheus.NewDesc("chat_backup_last_duration_seconds", "How long the newest backup that succeeded took.", bySchedule, nil)
+	lastSize     = prometheus.NewDesc("chat_backup_last_size_bytes", "Size of the newest backup that succeeded.", bySchedule, nil)
+	failures     = prometheus.NewDesc("chat_backup_failures_total", "Backups that failed, since the schedule was made.", bySchedule, nil)
+	verified     = prometheus.NewDesc("chat_backup_verified_timestamp_seconds", "When a backup was last loaded and compared.", bySchedule, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -46,19 +43,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for i := range all.Items {
 		s := &all.Items[i]
-		gauge := func(d *prometheus.Desc, v float64) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, s.Name)
-		}
-		stamp := func(d *prometheus.Desc, at *metav1.Time) {
-			gauge(d, float64(at.Unix()))
-		}
 		if ok := s.Status.LastSuccess; ok != nil {
-			stamp(lastSuccess, &ok.Finished)
-			gauge(lastDuration, float64(ok.DurationSeconds))
-			gauge(lastSize, float64(ok.Size))
+			ch <- prometheus.MustNewConstMetric(lastSuccess, prometheus.GaugeValue, float64(ok.Finished.Unix()), s.Name)
+			ch <- prometheus.MustNewConstMetric(lastDuration, prometheus.GaugeValue, float64(ok.DurationSeconds), s.Name)
+			ch <- prometheus.MustNewConstMetric(lastSize, prometheus.GaugeValue, float64(ok.Size), s.Name)
 		}
 		if at := s.Status.LastVerified; at != nil {
-			stamp(verified, at)
+			ch <- prometheus.MustNewConstMetric(verified, prometheus.GaugeValue, float64(at.Unix()), s.Name)
 		}
 		ch <- prometheus.MustNewConstMetric(failures, prometheus.CounterValue, float64(s.Status.Failures), s.Name)
 	}

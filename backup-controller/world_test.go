@@ -97,7 +97,7 @@ func (w *world) schedule(name string, change func(*v1alpha1.RedisBackupScheduleS
 	if change != nil {
 		change(&s.Spec)
 	}
-	w.must(w.WithWatch.Create(w.t.Context(), s))
+	w.must(w.Create(w.t.Context(), s))
 	return s
 }
 
@@ -107,14 +107,14 @@ func (w *world) backup(name string, change func(*v1alpha1.RedisBackupSpec)) *v1a
 	if change != nil {
 		change(&b.Spec)
 	}
-	w.must(w.WithWatch.Create(w.t.Context(), b))
+	w.must(w.Create(w.t.Context(), b))
 	return b
 }
 
 func (w *world) restore(name, of string) *v1alpha1.RedisRestore {
 	w.t.Helper()
 	rr := &v1alpha1.RedisRestore{ObjectMeta: w.meta(name), Spec: v1alpha1.RedisRestoreSpec{BackupName: of, DryRun: true}}
-	w.must(w.WithWatch.Create(w.t.Context(), rr))
+	w.must(w.Create(w.t.Context(), rr))
 	return rr
 }
 
@@ -151,7 +151,7 @@ func (w *world) fire(cronJob, time string) {
 	job := &batchv1.Job{ObjectMeta: *c.Spec.JobTemplate.ObjectMeta.DeepCopy(), Spec: *c.Spec.JobTemplate.Spec.DeepCopy()}
 	job.Name, job.Namespace = cronJob+"-"+time, w.Namespace
 	w.must(ctrl.SetControllerReference(c, job, w.Scheme()))
-	w.must(w.WithWatch.Create(w.t.Context(), job))
+	w.must(w.Create(w.t.Context(), job))
 }
 
 // begin plays Job controller and kubelet: the pod runs.
@@ -159,7 +159,7 @@ func (w *world) begin(name string, at time.Time) {
 	w.t.Helper()
 	j := w.theJob(name)
 	j.Status.StartTime, j.Status.Active, j.Status.Ready = new(metav1.NewTime(at)), 1, new(int32(1))
-	w.must(w.WithWatch.Status().Update(w.t.Context(), j))
+	w.must(w.Status().Update(w.t.Context(), j))
 }
 
 // end plays them, too: the pod told something and ended.
@@ -170,12 +170,12 @@ func (w *world) end(name string, how batchv1.JobConditionType, at time.Time, mes
 		ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-", Namespace: w.Namespace, Labels: map[string]string{jobUIDLabel: string(j.UID)}},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "backup", Image: "redis"}}},
 	}
-	w.must(w.WithWatch.Create(w.t.Context(), pod))
+	w.must(w.Create(w.t.Context(), pod))
 	pod.Status.Phase = corev1.PodSucceeded
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "backup", State: corev1.ContainerState{
 		Terminated: &corev1.ContainerStateTerminated{Message: message, FinishedAt: metav1.NewTime(at)},
 	}}}
-	w.must(w.WithWatch.Status().Update(w.t.Context(), pod))
+	w.must(w.Status().Update(w.t.Context(), pod))
 	when := metav1.NewTime(at)
 	if j.Status.StartTime == nil {
 		j.Status.StartTime = &when
@@ -191,7 +191,7 @@ func (w *world) end(name string, how batchv1.JobConditionType, at time.Time, mes
 		j.Status.Failed = 1
 		j.Status.Conditions = []batchv1.JobCondition{condition(batchv1.JobFailureTarget), condition(how)}
 	}
-	w.must(w.WithWatch.Status().Update(w.t.Context(), j))
+	w.must(w.Status().Update(w.t.Context(), j))
 }
 
 // collect plays the garbage collector: what waits for its dependents goes, and what an owner that is gone left.
@@ -203,22 +203,22 @@ func (w *world) collect() {
 	}
 	w.each(&batchv1.JobList{}, func(o client.Object) {
 		if owner := metav1.GetControllerOf(o); owner != nil && !owners[string(owner.UID)] {
-			w.must(client.IgnoreNotFound(w.WithWatch.Delete(w.t.Context(), o, client.PropagationPolicy(metav1.DeletePropagationBackground))))
+			w.must(client.IgnoreNotFound(w.Delete(w.t.Context(), o, client.PropagationPolicy(metav1.DeletePropagationBackground))))
 		}
 		if o.GetDeletionTimestamp() != nil {
-			w.must(client.IgnoreNotFound(w.WithWatch.Patch(w.t.Context(), o, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))))
+			w.must(client.IgnoreNotFound(w.Patch(w.t.Context(), o, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))))
 		}
 	})
 	w.each(&batchv1.CronJobList{}, func(o client.Object) {
 		if owner := metav1.GetControllerOf(o); owner != nil && !owners[string(owner.UID)] {
-			w.must(client.IgnoreNotFound(w.WithWatch.Delete(w.t.Context(), o)))
+			w.must(client.IgnoreNotFound(w.Delete(w.t.Context(), o)))
 		}
 	})
 }
 
 func (w *world) each(list client.ObjectList, do func(client.Object)) {
 	w.t.Helper()
-	w.must(w.WithWatch.List(w.t.Context(), list, client.InNamespace(w.Namespace)))
+	w.must(w.List(w.t.Context(), list, client.InNamespace(w.Namespace)))
 	switch l := list.(type) {
 	case *v1alpha1.RedisBackupList:
 		for i := range l.Items {
@@ -360,6 +360,6 @@ func (w *world) heard() (all []string) {
 // remove deletes an object as kubectl does.
 func (w *world) remove(o client.Object) {
 	w.t.Helper()
-	w.must(w.WithWatch.Delete(context.WithoutCancel(w.t.Context()), o, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	w.must(w.Delete(context.WithoutCancel(w.t.Context()), o, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 	w.collect()
 }
