@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -32,6 +31,7 @@ const (
 	storageMount  = "/backups"                                // where a volume with backups is mounted
 	reportFile    = corev1.TerminationMessagePathDefault      // what is written there is the container's termination message
 	retries       = 2                                         // of a Job's pod that failed
+	longest       = 24 * 3600                                 // seconds that BACKUP_TIMEOUT may be at most
 	removalTime   = 1800                                      // seconds that a Job may take to delete a backup
 	nameFromLabel = "metadata.labels['" + jobNameLabel + "']" // a backup is named after its Job, whose name a CronJob makes
 )
@@ -113,10 +113,9 @@ func (c *controller) jobSpec(t task) batchv1.JobSpec {
 	env := append(slices.Clone(t.env),
 		corev1.EnvVar{Name: "BACKUP_REPORT", Value: reportFile},
 		// It ends by itself, and tells so, before Kubernetes ends it.
-		corev1.EnvVar{Name: "BACKUP_TIMEOUT", Value: strconv.FormatInt(t.deadline*9/10, 10) + "s"})
+		corev1.EnvVar{Name: "BACKUP_TIMEOUT", Value: strconv.FormatInt(min(t.deadline*9/10, longest), 10) + "s"})
 	env = append(env, storageEnv(t.storage)...)
 	if t.redis != nil {
-		container.Env = slices.DeleteFunc(container.Env, func(e corev1.EnvVar) bool { return strings.HasPrefix(e.Name, "REDIS_") })
 		env = append(env, redisEnv(*t.redis)...)
 	}
 	for _, e := range env {
