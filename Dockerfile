@@ -9,6 +9,12 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -tags timetzdata,kubernetes \
     -ldflags="-s -w -X chat-system/internal/telemetry.Version=$VERSION -X chat-system/internal/telemetry.Revision=$REVISION" -o /out/ ./cmd/chat ./cmd/backup-controller
 
+# The same beside Redis' programs, with which backups are taken, checked and restored: compose.yaml's service cli.
+FROM redis:8.0 AS cli
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /out/chat /usr/local/bin/chat
+ENTRYPOINT ["/usr/local/bin/chat"]
+
 FROM scratch
 ARG VERSION=dev REVISION=unknown
 LABEL org.opencontainers.image.title="chat-system" \

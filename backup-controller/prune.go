@@ -46,8 +46,11 @@ func (r *prunings) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	}
 	for i := range all.Items {
 		b := &all.Items[i]
-		if b.Spec.ScheduleName != spec.ScheduleName || !b.Status.Phase.Final() || b.DeletionTimestamp != nil ||
-			b.Annotations[annoPruned] != "" || slices.Contains(*rep.Kept, b.Name) {
+		if b.DeletionTimestamp != nil || b.Annotations[annoPruned] != "" || slices.Contains(*rep.Kept, b.Name) {
+			continue
+		}
+		// A pruning looks at all that lies in the storage, whoever put it there. What failed left no data: it goes by age, with its schedule's.
+		if b.Status.Phase != v1alpha1.PhaseCompleted && (b.Status.Phase != v1alpha1.PhaseFailed || b.Spec.ScheduleName != spec.ScheduleName) {
 			continue
 		}
 		// One that ended later may not have been seen; one elsewhere was not looked at.

@@ -132,17 +132,25 @@ func TestPruningLetsGoWhatItDidNotKeep(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.schedule("s", nil)
-	w.backup("by-hand", nil)
+	for _, name := range []string{"by-hand", "by-hand-kept", "by-hand-failed"} {
+		w.backup(name, nil)
+	}
 	w.settle()
 	w.end("by-hand", batchv1.JobComplete, noon.Add(-10*time.Hour), taken)
+	w.end("by-hand-kept", batchv1.JobComplete, noon.Add(-10*time.Hour), taken)
+	w.end("by-hand-failed", batchv1.JobFailed, noon.Add(-10*time.Hour), "")
 	for _, at := range []string{"07:00", "08:00", "11:00"} {
 		w.hour("s", at, batchv1.JobComplete, taken)
 	}
 	w.fire("s-prune", "0900")
 	w.begin("s-prune-0900", noon.Add(-3*time.Hour))
-	w.end("s-prune-0900", batchv1.JobComplete, noon, `{"kept":["s-0800"],"deleted":1,"keptTruncated":false}`)
+	w.end("s-prune-0900", batchv1.JobComplete, noon, `{"kept":["s-0800","by-hand-kept"],"deleted":2,"keptTruncated":false}`)
 	w.settle()
-	w.theBackup("by-hand")
+	w.theBackup("by-hand-kept")
+	w.theBackup("by-hand-failed")
+	if read(w, "by-hand", &v1alpha1.RedisBackup{}) != nil {
+		t.Error("a backup by hand stays, and its data is gone")
+	}
 	w.theBackup("s-0800")
 	w.theBackup("s-1100") // later than the pruning began
 	if read(w, "s-0700", &v1alpha1.RedisBackup{}) != nil || read(w, "s-0700", &batchv1.Job{}) != nil || read(w, "s-0700-delete", &batchv1.Job{}) != nil {

@@ -184,7 +184,7 @@ func (q *Queries) LockApplication(ctx context.Context, id int64) error {
 
 const recountChats = `-- name: RecountChats :one
 SELECT CAST((SELECT COUNT(*) FROM chats WHERE chats.application_id = ?)
-          + (SELECT COUNT(*) FROM dead_letters d WHERE d.application_id = ? AND d.kind = 'chat' AND d.state <> 'stored') AS SIGNED) AS counted
+          + (SELECT COUNT(*) FROM dead_letters d WHERE d.application_id = ? AND d.kind = 'chat' AND d.sink = 'mysql' AND d.state <> 'stored') AS SIGNED) AS counted
 `
 
 type RecountChatsParams struct {

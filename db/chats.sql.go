@@ -29,6 +29,30 @@ func (q *Queries) AddMessagesCount(ctx context.Context, arg AddMessagesCountPara
 	return result.RowsAffected()
 }
 
+const chatByKey = `-- name: ChatByKey :one
+SELECT application_id, number, messages_count, version, created_at, updated_at FROM chats WHERE (application_id = ? AND number = ?)
+`
+
+type ChatByKeyParams struct {
+	ApplicationID int64
+	Number        int64
+}
+
+// multirow: ChatsByKeys
+func (q *Queries) ChatByKey(ctx context.Context, arg ChatByKeyParams) (Chat, error) {
+	row := q.db.QueryRowContext(ctx, chatByKey, arg.ApplicationID, arg.Number)
+	var i Chat
+	err := row.Scan(
+		&i.ApplicationID,
+		&i.Number,
+		&i.MessagesCount,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const chatsAfter = `-- name: ChatsAfter :many
 SELECT application_id, number, messages_count, version, created_at, updated_at FROM chats WHERE application_id = ? AND number > ? ORDER BY number LIMIT ?
 `
@@ -166,8 +190,8 @@ const seedChats = `-- name: SeedChats :one
 SELECT f.gen, CAST(GREATEST(
     COALESCE((SELECT MAX(c.number) FROM chats c WHERE c.application_id = ?), 0),
     COALESCE((SELECT MAX(m.chat_number) FROM messages m WHERE m.application_id = ?), 0),
-    COALESCE((SELECT MAX(d.number) FROM dead_letters d WHERE d.application_id = ? AND d.chat_number = 0 AND d.kind = 'chat'), 0),
-    COALESCE((SELECT MAX(e.chat_number) FROM dead_letters e WHERE e.application_id = ?), 0)
+    COALESCE((SELECT MAX(d.number) FROM dead_letters d WHERE d.application_id = ? AND d.chat_number = 0 AND d.kind = 'chat' AND d.sink = 'mysql'), 0),
+    COALESCE((SELECT MAX(e.chat_number) FROM dead_letters e WHERE e.application_id = ? AND e.sink = 'mysql'), 0)
 ) AS SIGNED) AS number
 FROM flush_cursors f WHERE f.partition_id = ? AND f.sink = 'mysql'
 `

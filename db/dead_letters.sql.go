@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -255,6 +256,50 @@ func (q *Queries) InsertDeadLetter(ctx context.Context, arg InsertDeadLetterPara
 		arg.CreatedAt,
 	)
 	return err
+}
+
+const lettersOfRestore = `-- name: LettersOfRestore :many
+SELECT version FROM dead_letters WHERE partition_id = ? AND sink = 'restore' AND version IN (/*SLICE:versions*/?)
+`
+
+type LettersOfRestoreParams struct {
+	PartitionID int32
+	Versions    []int64
+}
+
+// Which writes of a backup are dead letters of its restore already.
+func (q *Queries) LettersOfRestore(ctx context.Context, arg LettersOfRestoreParams) ([]int64, error) {
+	query := lettersOfRestore
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.PartitionID)
+	if len(arg.Versions) > 0 {
+		for _, v := range arg.Versions {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:versions*/?", strings.Repeat(",?", len(arg.Versions))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:versions*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var version int64
+		if err := rows.Scan(&version); err != nil {
+			return nil, err
+		}
+		items = append(items, version)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const moveDeadLetter = `-- name: MoveDeadLetter :execrows

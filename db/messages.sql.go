@@ -13,7 +13,7 @@ import (
 
 const countDeadMessagesOfChats = `-- name: CountDeadMessagesOfChats :many
 SELECT chat_number, COUNT(*) AS counted FROM dead_letters
-WHERE application_id = ? AND chat_number IN (/*SLICE:chat_numbers*/?) AND kind = 'message' AND state <> 'stored' GROUP BY chat_number
+WHERE application_id = ? AND chat_number IN (/*SLICE:chat_numbers*/?) AND kind = 'message' AND sink = 'mysql' AND state <> 'stored' GROUP BY chat_number
 `
 
 type CountDeadMessagesOfChatsParams struct {
@@ -312,7 +312,7 @@ func (q *Queries) MessagesAfterChat(ctx context.Context, arg MessagesAfterChatPa
 const recountMessages = `-- name: RecountMessages :one
 SELECT CAST((SELECT COUNT(*) FROM messages m WHERE m.application_id = ? AND m.chat_number = ?)
           + (SELECT COUNT(*) FROM dead_letters d WHERE d.application_id = ? AND d.chat_number = ?
-             AND d.kind = 'message' AND d.state <> 'stored') AS SIGNED) AS counted
+             AND d.kind = 'message' AND d.sink = 'mysql' AND d.state <> 'stored') AS SIGNED) AS counted
 `
 
 type RecountMessagesParams struct {
@@ -336,7 +336,7 @@ func (q *Queries) RecountMessages(ctx context.Context, arg RecountMessagesParams
 const seedMessages = `-- name: SeedMessages :one
 SELECT f.gen, CAST(GREATEST(
     COALESCE((SELECT MAX(m.number) FROM messages m WHERE m.application_id = ? AND m.chat_number = ?), 0),
-    COALESCE((SELECT MAX(d.number) FROM dead_letters d WHERE d.application_id = ? AND d.chat_number = ?), 0)
+    COALESCE((SELECT MAX(d.number) FROM dead_letters d WHERE d.application_id = ? AND d.chat_number = ? AND d.sink = 'mysql'), 0)
 ) AS SIGNED) AS number
 FROM flush_cursors f WHERE f.partition_id = ? AND f.sink = 'mysql'
 `

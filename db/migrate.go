@@ -22,8 +22,12 @@ var schema embed.FS
 // lockTime is how long a migration waits for another one.
 const lockTime = 5 * time.Minute
 
-// SinkDatabase is the name of the database's own cursors.
+// SinkDatabase is the name of the database's own cursors, and of the dead letters that have a place among the numbers.
 const SinkDatabase = "mysql"
+
+// SinkRestore is that of the dead letters of a backup: writes whose number, or message, belongs to another one by now. They
+// have no cursor.
+const SinkRestore = "restore"
 
 // Migrate brings the schema up to date and fixes the number of partitions, which can't be changed later. It creates the
 // database when it is missing, waits for a server that is not there yet, and may run many times and in many places at once;

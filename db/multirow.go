@@ -59,6 +59,42 @@ func (q *Queries) InsertChats(ctx context.Context, rows []InsertChatsRow) error 
 	return err
 }
 
+// ChatsByKeysRow is one row of ChatsByKeys.
+type ChatsByKeysRow struct {
+	ApplicationID int64
+	Number        int64
+}
+
+// ChatsByKeys is ChatByKey for many rows in one statement.
+func (q *Queries) ChatsByKeys(ctx context.Context, rows []ChatsByKeysRow) ([]Chat, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	if len(rows) > maxTerms {
+		return nil, errTooManyRows
+	}
+	args := make([]any, 0, 0+2*len(rows))
+	for i := range rows {
+		r := &rows[i]
+		args = append(args, r.ApplicationID, r.Number)
+	}
+	query := repeat("SELECT application_id, number, messages_count, version, created_at, updated_at FROM chats WHERE ", "(application_id = ? AND number = ?)", " OR ", "", len(rows))
+	found, err := q.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = found.Close() }()
+	items := make([]Chat, 0, len(rows))
+	for found.Next() {
+		var i Chat
+		if err := found.Scan(&i.ApplicationID, &i.Number, &i.MessagesCount, &i.Version, &i.CreatedAt, &i.UpdatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	return items, found.Err()
+}
+
 // AddMessagesCountsRow is one row of AddMessagesCounts.
 type AddMessagesCountsRow struct {
 	ApplicationID int64

@@ -103,7 +103,7 @@ func (b *batch) store(ctx context.Context, es []queue.Entry) error {
 		return err
 	}
 	b.step("flush.keys")
-	return b.deadLetters(ctx)
+	return b.letters(ctx, db.SinkDatabase, b.dead)
 }
 
 func (b *batch) step(name string) { failpoint.Hit(b.f.queue, name) }

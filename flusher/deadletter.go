@@ -140,7 +140,7 @@ func (d DeadLetters) Retry(ctx context.Context, ids []LetterID) ([]Outcome, erro
 			case err == nil:
 				stored = append(stored, l)
 				err = moveLetter(ctx, q, l, StateStored, l.Reason)
-			case db.IsDataError(err) || errors.Is(err, errNoRow):
+			case db.IsDataError(err) || errors.Is(err, errNoRow) || errors.Is(err, errNoPlace):
 				o.Reason = err.Error()
 				err = moveLetter(ctx, q, l, StateOpen, o.Reason)
 			}
@@ -159,11 +159,18 @@ func (d DeadLetters) Retry(ctx context.Context, ids []LetterID) ([]Outcome, erro
 	return out, d.index(ctx, stored)
 }
 
+// errNoPlace is why what came out of a backup and found its place taken can't be stored.
+var errNoPlace = errors.New("it came out of a backup, and what had its place belongs to another write: post it again, or discard it")
+
 var errNoRow = errors.New("the message that it edits has no row")
 
 // storeLetter does what the flush could not.
 func storeLetter(ctx context.Context, q *db.Queries, l db.DeadLetter) error {
-	if l.Sink != db.SinkDatabase {
+	switch l.Sink {
+	case db.SinkDatabase:
+	case db.SinkRestore:
+		return errNoPlace
+	default:
 		return nil // the row is there: it is put into the index again
 	}
 	var p payload
@@ -203,32 +210,48 @@ func storeLetter(ctx context.Context, q *db.Queries, l db.DeadLetter) error {
 	return err // a row with a higher version has this edit behind it
 }
 
-// index puts what was stored into every index. Where one can't take it now, its partition is filled from the tables
-// again, from below that version on.
+// index puts what was stored into every index.
 func (d DeadLetters) index(ctx context.Context, letters []db.DeadLetter) error {
-	if d.Indexes == nil || len(letters) == 0 {
+	for _, l := range letters {
+		if l.Kind == kinds[queue.ChatCreated] {
+			continue
+		}
+		at := db.MessagesByKeysRow{ApplicationID: l.ApplicationID, ChatNumber: l.ChatNumber, Number: l.Number}
+		if err := d.indexRows(ctx, int(l.PartitionID), []db.MessagesByKeysRow{at}, chat.Version(l.Version)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// indexRows puts messages of a partition into every index. Where one can't take them now, its partition is filled from the
+// tables again, from below their lowest version on.
+func (d DeadLetters) indexRows(ctx context.Context, p int, at []db.MessagesByKeysRow, lowest chat.Version) error {
+	if d.Indexes == nil {
 		return nil
 	}
 	names, err := d.DB.SearchSinks(ctx)
 	if err != nil {
 		return err
 	}
-	for _, l := range letters {
-		if l.Kind == "chat" {
-			continue
-		}
-		row, err := d.DB.MessageByKey(ctx, db.MessageByKeyParams{ApplicationID: l.ApplicationID, ChatNumber: l.ChatNumber, Number: l.Number})
+	for _, some := range chunks(at, page) {
+		rows, err := d.DB.MessagesByKeys(ctx, some)
 		if err != nil {
 			return err
 		}
+		messages := make([]chat.Message, len(rows))
+		for i := range rows {
+			messages[i] = rowMessage(rows[i].Message())
+			lowest = min(lowest, messages[i].Version)
+		}
 		failpoint.Hit(d.DB, "letter.row")
 		for _, name := range names {
-			refusals, err := d.Indexes.At(name).Put(ctx, []chat.Message{rowMessage(row.Message())})
+			refusals, err := d.Indexes.At(name).Put(ctx, messages)
 			if err == nil && len(refusals) == 0 {
 				continue
 			}
 			failpoint.Hit(d.DB, "letter.unindexed")
-			if err := d.rewind(ctx, name, l); err != nil {
+			if err := d.rewind(ctx, name, p, lowest); err != nil {
 				return err
 			}
 		}
@@ -238,16 +261,16 @@ func (d DeadLetters) index(ctx context.Context, letters []db.DeadLetter) error {
 
 // rewind gives the sink a position that it never had, in whose generation the time stands: a scan that is under way has
 // passed the row perhaps, and must not end as if it had put it.
-func (d DeadLetters) rewind(ctx context.Context, sink string, l db.DeadLetter) error {
+func (d DeadLetters) rewind(ctx context.Context, sink string, p int, lowest chat.Version) error {
 	for {
-		c, err := d.DB.Cursor(ctx, db.CursorParams{PartitionID: l.PartitionID, Sink: sink})
+		c, err := d.DB.Cursor(ctx, db.CursorParams{PartitionID: int32(p), Sink: sink}) //nolint:gosec // ≤ 1024
 		if err != nil {
 			return err
 		}
 		failpoint.Hit(d.DB, "letter.cursor")
 		n, err := d.DB.AdvanceSink(ctx, db.AdvanceSinkParams{
-			Position: min(c.Position, l.Version-1), PositionGen: time.Now().UnixNano(), State: db.StateResync,
-			PartitionID: l.PartitionID, Sink: sink, OldPosition: c.Position, OldPositionGen: c.PositionGen, OldState: c.State,
+			Position: min(c.Position, int64(lowest)-1), PositionGen: time.Now().UnixNano(), State: db.StateResync,
+			PartitionID: int32(p), Sink: sink, OldPosition: c.Position, OldPositionGen: c.PositionGen, OldState: c.State, //nolint:gosec // ≤ 1024
 		})
 		if err != nil || n > 0 {
 			return err

@@ -1,6 +1,7 @@
 package flusher
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -39,6 +40,7 @@ type Config struct {
 	Writers          int           // transactions at once
 	Shards           int           // into how many the partitions are dealt
 	Election         Election      // nil: every shard is led
+	Closing          time.Duration // how long a partition stays closed by a restore that was killed; 0: 30s
 	Log              *slog.Logger
 	Metrics          prometheus.Registerer
 }
@@ -65,7 +67,7 @@ type Flusher struct {
 
 // New makes a Flusher, which leads nothing until it runs.
 func New(c Config, d *db.DB, q *queue.Queue, ledger queue.Ledger) *Flusher {
-	c.Shards = max(1, c.Shards)
+	c.Shards, c.Closing = max(1, c.Shards), cmp.Or(c.Closing, closeTime)
 	f := &Flusher{Config: c, db: d, queue: q, ledger: ledger, writers: make(chan struct{}, max(1, c.Writers)), metrics: newMetrics(c.Metrics, c.Shards)}
 	for p := range c.Partitions {
 		f.workers = append(f.workers, newWorker(f, p))

@@ -138,21 +138,24 @@ func (b *batch) edit(ctx context.Context, e *queue.Entry) error {
 	return nil // a row with a higher version has this edit behind it
 }
 
-func (b *batch) deadLetters(ctx context.Context) error {
-	if len(b.dead) == 0 {
-		return nil
-	}
-	rows := make([]db.InsertDeadLettersRow, len(b.dead))
-	for i := range b.dead {
-		d := &b.dead[i]
+// letters keeps dead letters of a sink.
+func (b *batch) letters(ctx context.Context, sink string, dead []deadEntry) error {
+	return b.lettersIn(ctx, sink, StateOpen, dead)
+}
+
+func (b *batch) lettersIn(ctx context.Context, sink, state string, dead []deadEntry) error {
+	rows := make([]db.InsertDeadLettersRow, len(dead))
+	for i := range dead {
+		d := &dead[i]
 		m := chat.Message{
 			ApplicationID: d.Scope.Application, ChatNumber: d.Scope.Chat, Number: d.Number, Body: d.Body, Version: d.Version,
 			CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 		}
 		var err error
-		if rows[i], err = newDeadLetter(b.p, db.SinkDatabase, d.Kind, m, d.reason); err != nil {
+		if rows[i], err = newDeadLetter(b.p, sink, d.Kind, m, d.reason); err != nil {
 			return err
 		}
+		rows[i].State = state
 	}
 	for _, part := range chunks(rows, deadRows) {
 		if err := b.q.InsertDeadLetters(ctx, part); err != nil {

@@ -42,6 +42,8 @@ func init() { // not in the declaration: help refers to it
 		{name: "migrate", doc: "creates the database and brings its schema up to date", run: migrate},
 		{name: "dead-letters", args: "list|show|retry|discard ...", doc: "what could not be stored", more: lettersHelp, run: deadLetters},
 		{name: "reindex", doc: "builds a new search index behind the alias while the service runs", run: reindex},
+		{name: "backup", args: "take|list|verify|prune|fetch|delete ...", doc: "backups of the queue in Redis", more: backupHelp, run: runBackup},
+		{name: "restore", args: "NAME [--dry-run]", doc: "brings back from a backup what MySQL lacks", more: restoreHelp, run: restoreBackup},
 		{name: "healthcheck", doc: "asks this machine's /readyz; for containers without a shell", run: healthcheck},
 		{name: "smoke-test", doc: "posts, reads and finds a message of the service at CHAT_URL", run: smokeTest},
 		{name: "install", args: "FOLDER", doc: "copies this program into a folder, for a container of another image", run: install},

@@ -30,7 +30,7 @@ UPDATE applications SET chats_count = chats_count WHERE id = ?;
 
 -- name: RecountChats :one
 SELECT CAST((SELECT COUNT(*) FROM chats WHERE chats.application_id = sqlc.arg(id))
-          + (SELECT COUNT(*) FROM dead_letters d WHERE d.application_id = sqlc.arg(id) AND d.kind = 'chat' AND d.state <> 'stored') AS SIGNED) AS counted;
+          + (SELECT COUNT(*) FROM dead_letters d WHERE d.application_id = sqlc.arg(id) AND d.kind = 'chat' AND d.sink = 'mysql' AND d.state <> 'stored') AS SIGNED) AS counted;
 
 -- name: SetChatsCount :execrows
 UPDATE applications SET chats_count = sqlc.arg(chats_count) WHERE id = sqlc.arg(id) AND chats_count <> sqlc.arg(chats_count);

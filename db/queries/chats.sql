@@ -5,6 +5,10 @@ INSERT INTO chats (application_id, number, messages_count, version, created_at, 
 -- name: ChatsAfter :many
 SELECT * FROM chats WHERE application_id = ? AND number > ? ORDER BY number LIMIT ?;
 
+-- multirow: ChatsByKeys
+-- name: ChatByKey :one
+SELECT * FROM chats WHERE (application_id = ? AND number = ?);
+
 -- What follows on a whole application: ScanChats puts it behind ChatsAfter.
 -- name: ChatsAfterApplication :many
 SELECT * FROM chats WHERE application_id > ? ORDER BY application_id, number LIMIT ?;
@@ -25,8 +29,8 @@ UPDATE chats SET messages_count = messages_count WHERE application_id = ? AND nu
 SELECT f.gen, CAST(GREATEST(
     COALESCE((SELECT MAX(c.number) FROM chats c WHERE c.application_id = sqlc.arg(application_id)), 0),
     COALESCE((SELECT MAX(m.chat_number) FROM messages m WHERE m.application_id = sqlc.arg(application_id)), 0),
-    COALESCE((SELECT MAX(d.number) FROM dead_letters d WHERE d.application_id = sqlc.arg(application_id) AND d.chat_number = 0 AND d.kind = 'chat'), 0),
-    COALESCE((SELECT MAX(e.chat_number) FROM dead_letters e WHERE e.application_id = sqlc.arg(application_id)), 0)
+    COALESCE((SELECT MAX(d.number) FROM dead_letters d WHERE d.application_id = sqlc.arg(application_id) AND d.chat_number = 0 AND d.kind = 'chat' AND d.sink = 'mysql'), 0),
+    COALESCE((SELECT MAX(e.chat_number) FROM dead_letters e WHERE e.application_id = sqlc.arg(application_id) AND e.sink = 'mysql'), 0)
 ) AS SIGNED) AS number
 FROM flush_cursors f WHERE f.partition_id = sqlc.arg(partition_id) AND f.sink = 'mysql';
 

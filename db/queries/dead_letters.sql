@@ -29,3 +29,7 @@ SELECT sink, state, CAST(COUNT(*) AS SIGNED) AS letters FROM dead_letters GROUP 
 -- name: DeadVersions :many
 SELECT version FROM dead_letters
 WHERE partition_id = ? AND sink = 'mysql' AND state <> 'stored' AND version > sqlc.arg(above) AND version <= sqlc.arg(to_version);
+
+-- Which writes of a backup are dead letters of its restore already.
+-- name: LettersOfRestore :many
+SELECT version FROM dead_letters WHERE partition_id = ? AND sink = 'restore' AND version IN (sqlc.slice(versions));

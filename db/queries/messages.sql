@@ -30,13 +30,13 @@ SELECT * FROM messages WHERE application_id > ? ORDER BY application_id, chat_nu
 -- name: RecountMessages :one
 SELECT CAST((SELECT COUNT(*) FROM messages m WHERE m.application_id = sqlc.arg(application_id) AND m.chat_number = sqlc.arg(chat_number))
           + (SELECT COUNT(*) FROM dead_letters d WHERE d.application_id = sqlc.arg(application_id) AND d.chat_number = sqlc.arg(chat_number)
-             AND d.kind = 'message' AND d.state <> 'stored') AS SIGNED) AS counted;
+             AND d.kind = 'message' AND d.sink = 'mysql' AND d.state <> 'stored') AS SIGNED) AS counted;
 
 -- The last number of a chat's messages, dead letters included, with the generation.
 -- name: SeedMessages :one
 SELECT f.gen, CAST(GREATEST(
     COALESCE((SELECT MAX(m.number) FROM messages m WHERE m.application_id = sqlc.arg(application_id) AND m.chat_number = sqlc.arg(chat_number)), 0),
-    COALESCE((SELECT MAX(d.number) FROM dead_letters d WHERE d.application_id = sqlc.arg(application_id) AND d.chat_number = sqlc.arg(chat_number)), 0)
+    COALESCE((SELECT MAX(d.number) FROM dead_letters d WHERE d.application_id = sqlc.arg(application_id) AND d.chat_number = sqlc.arg(chat_number) AND d.sink = 'mysql'), 0)
 ) AS SIGNED) AS number
 FROM flush_cursors f WHERE f.partition_id = sqlc.arg(partition_id) AND f.sink = 'mysql';
 
@@ -46,4 +46,4 @@ WHERE application_id = ? AND chat_number IN (sqlc.slice(chat_numbers)) GROUP BY 
 
 -- name: CountDeadMessagesOfChats :many
 SELECT chat_number, COUNT(*) AS counted FROM dead_letters
-WHERE application_id = ? AND chat_number IN (sqlc.slice(chat_numbers)) AND kind = 'message' AND state <> 'stored' GROUP BY chat_number;
+WHERE application_id = ? AND chat_number IN (sqlc.slice(chat_numbers)) AND kind = 'message' AND sink = 'mysql' AND state <> 'stored' GROUP BY chat_number;

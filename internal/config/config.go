@@ -51,6 +51,17 @@ type Config struct {
 
 	ServiceURL string // of the service that smoke-test tries
 
+	BackupStorage                           string // a folder, or s3://bucket/prefix
+	KeepLast, KeepHourly, KeepDaily         int    // verified backups
+	KeepWeekly                              int
+	BackupMethod                            string
+	BackupVerify                            bool
+	BackupTimeout                           time.Duration
+	BackupReport                            string // a file; empty: none
+	RedisServer, RedisCLI                   string // programs; empty: those on PATH
+	S3Endpoint, S3Region, S3KeyID, S3Secret string
+	S3SessionToken                          string
+
 	LogLevel  slog.Level
 	LogFormat string // json, text, or empty: text on a terminal
 	Debug     bool
@@ -82,6 +93,9 @@ func Load(command string, environ []string) (c Config, warnings []string, err er
 	}
 	if len(faults) == 0 {
 		faults = append(c.addCredentials(), c.election()...)
+		if (c.S3KeyID == "") != (c.S3Secret == "") {
+			faults = append(faults, errors.New("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set both or neither"))
+		}
 	}
 	if command == "backup-controller" && (c.LeaseName == "" || c.PodNamespace == "") {
 		faults = append(faults, errors.New("LEASE_NAME and POD_NAMESPACE must be set"))

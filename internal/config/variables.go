@@ -41,9 +41,11 @@ func (v *Variable) DefaultOf(command string) string {
 var (
 	servers   = []string{"local", "api", "flusher"}
 	reachable = []string{"local", "api"}
-	database  = []string{"api", "flusher", "migrate", "dead-letters", "reindex"}
-	engines   = []string{"api", "flusher"}
-	searching = []string{"api", "flusher", "dead-letters", "reindex"}
+	database  = []string{"api", "flusher", "migrate", "dead-letters", "reindex", "restore"}
+	redisOf   = []string{"api", "flusher", "backup", "restore"}
+	backups   = []string{"backup"}
+	loading   = []string{"backup", "restore"}
+	searching = []string{"api", "flusher", "dead-letters", "reindex", "restore"}
 	flushing  = []string{"local", "flusher"}
 )
 
@@ -67,12 +69,12 @@ var Variables = []Variable{
 		set: text(func(c *Config) *string { return &c.DatabaseTLS }, one("false", "true", "preferred", "skip-verify"))},
 	{Name: "DATABASE_URL", Secret: true, in: database, Doc: "the whole address, user:password@tcp(host:port)/name; wins over the five above",
 		set: text(func(c *Config) *string { return &c.DatabaseURL }, databaseURL)},
-	{Name: "REDIS_URL", Default: "redis://redis:6379/0", Secret: true, in: engines,
+	{Name: "REDIS_URL", Default: "redis://redis:6379/0", Secret: true, in: redisOf,
 		Doc: "redis:// or rediss://; with ?master_name= a Sentinel's master, with ?addr= (once or more) a Cluster",
 		set: text(func(c *Config) *string { return &c.RedisURL }, redisURL)},
-	{Name: "REDIS_USERNAME", in: engines, Doc: "Redis' user, where REDIS_URL has none",
+	{Name: "REDIS_USERNAME", in: redisOf, Doc: "Redis' user, where REDIS_URL has none",
 		set: text(func(c *Config) *string { return &c.redisUsername }, nil)},
-	{Name: "REDIS_PASSWORD", Secret: true, in: engines, Doc: "Redis' password, where REDIS_URL has none",
+	{Name: "REDIS_PASSWORD", Secret: true, in: redisOf, Doc: "Redis' password, where REDIS_URL has none",
 		set: text(func(c *Config) *string { return &c.redisPassword }, nil)},
 	{Name: "ELASTICSEARCH_URL", Default: "http://elasticsearch:9200", Secret: true, in: searching, Doc: "nodes, comma separated; empty switches search off",
 		set: nodes},
@@ -102,7 +104,7 @@ var Variables = []Variable{
 		set: duration(func(c *Config) *time.Duration { return &c.DrainDelay })},
 	{Name: "ADMIN_TOKEN", Secret: true, in: append(slices.Clone(reachable), "smoke-test"), Doc: "bearer token that creating and listing applications then needs",
 		set: text(func(c *Config) *string { return &c.AdminToken }, nil)},
-	{Name: "PARTITIONS", Default: "16", Local: "1", in: []string{"local", "api", "flusher", "migrate", "dead-letters", "reindex"}, Doc: "partitions; fixed when the database is created",
+	{Name: "PARTITIONS", Default: "16", Local: "1", in: []string{"local", "api", "flusher", "migrate", "dead-letters", "reindex", "restore"}, Doc: "partitions; fixed when the database is created",
 		set: whole(func(c *Config) *int { return &c.Partitions }, 1, 1024)},
 	{Name: "FLUSHER_SHARDS", Default: "1", in: []string{"flusher"}, Doc: "into how many shards the partitions are dealt",
 		set: whole(func(c *Config) *int { return &c.Shards }, 1, 1024)},
@@ -124,18 +126,45 @@ var Variables = []Variable{
 		set: text(func(c *Config) *string { return &c.JobTemplate }, filled)},
 	{Name: "CHAT_URL", Default: "http://127.0.0.1:3000", in: []string{"smoke-test"}, Doc: "address of the service that is tried",
 		set: text(func(c *Config) *string { return &c.ServiceURL }, web)},
+	{Name: "BACKUP_STORAGE", in: loading, Doc: "where backups lie: a folder, or s3://bucket/prefix",
+		set: text(func(c *Config) *string { return &c.BackupStorage }, storage)},
+	{Name: "BACKUP_KEEP_LAST", Default: "3", in: backups, Doc: "prune keeps so many of the newest verified backups,",
+		set: whole(func(c *Config) *int { return &c.KeepLast }, 0, 10_000)},
+	{Name: "BACKUP_KEEP_HOURLY", Default: "24", in: backups, Doc: "the newest of each of so many hours that have one,",
+		set: whole(func(c *Config) *int { return &c.KeepHourly }, 0, 10_000)},
+	{Name: "BACKUP_KEEP_DAILY", Default: "7", in: backups, Doc: "of so many days,",
+		set: whole(func(c *Config) *int { return &c.KeepDaily }, 0, 10_000)},
+	{Name: "BACKUP_KEEP_WEEKLY", Default: "4", in: backups, Doc: "and of so many weeks, in UTC; and always the newest one",
+		set: whole(func(c *Config) *int { return &c.KeepWeekly }, 0, 10_000)},
+	{Name: "BACKUP_METHOD", Default: "auto", in: backups, Doc: "replication: as a replica, each master of one moment; dump: key by key; auto: the first that Redis allows",
+		set: text(func(c *Config) *string { return &c.BackupMethod }, one("auto", "replication", "dump"))},
+	{Name: "BACKUP_VERIFY", Default: "true", in: backups, Doc: "whether take loads what it took and checks it",
+		set: truth(func(c *Config) *bool { return &c.BackupVerify })},
+	{Name: "BACKUP_TIMEOUT", Default: "10m", in: loading, Doc: "how long a run may take",
+		set: duration(func(c *Config) *time.Duration { return &c.BackupTimeout })},
+	{Name: "BACKUP_REPORT", in: loading, Doc: "a file that gets the result of take, verify, prune or restore, JSON of at most 4096 bytes (empty: none)",
+		set: text(func(c *Config) *string { return &c.BackupReport }, nil)},
+	{Name: "REDIS_SERVER", in: loading, Doc: "the program redis-server, with which backups are loaded (empty: that on PATH)",
+		set: text(func(c *Config) *string { return &c.RedisServer }, nil)},
+	{Name: "REDIS_CLI", in: backups, Doc: "the program redis-cli, with which Redis is replicated (empty: that on PATH)",
+		set: text(func(c *Config) *string { return &c.RedisCLI }, nil)},
+	{Name: "S3_ENDPOINT", in: loading, Doc: "URL of the S3 storage, where it is not Amazon's",
+		set: text(func(c *Config) *string { return &c.S3Endpoint }, web)},
+	{Name: "AWS_ACCESS_KEY_ID", in: loading, Doc: "its user (empty: that of the pod's service account, or the machine)",
+		set: text(func(c *Config) *string { return &c.S3KeyID }, nil)},
+	{Name: "AWS_SECRET_ACCESS_KEY", Secret: true, in: loading, Doc: "its password",
+		set: text(func(c *Config) *string { return &c.S3Secret }, nil)},
+	{Name: "AWS_SESSION_TOKEN", Secret: true, in: loading, Doc: "the token that goes with a temporary key",
+		set: text(func(c *Config) *string { return &c.S3SessionToken }, nil)},
+	{Name: "AWS_REGION", in: loading, Doc: "its region (empty: the bucket is asked)",
+		set: text(func(c *Config) *string { return &c.S3Region }, nil)},
 	{Name: "LOG_LEVEL", Default: "info", Doc: "debug, info, warn or error", set: level},
 	{Name: "LOG_FORMAT", Doc: "json or text (empty: text on a terminal, else json)",
 		set: text(func(c *Config) *string { return &c.LogFormat }, one("", "json", "text"))},
 	{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", in: reachable, Doc: "collector that gets traces, OTLP over HTTP (empty: none); its kin OTEL_… hold too",
 		set: text(func(c *Config) *string { return &c.Collector }, web)},
 	{Name: "DEBUG", Default: "false", in: servers, Doc: "true: pprof on the metrics port",
-		set: func(c *Config, s string) (err error) {
-			if c.Debug, err = strconv.ParseBool(s); err != nil {
-				return errors.New("must be true or false")
-			}
-			return nil
-		}},
+		set: truth(func(c *Config) *bool { return &c.Debug })},
 }
 
 func text(field func(*Config) *string, rule func(string) error) func(*Config, string) error {
@@ -153,6 +182,25 @@ func web(s string) error {
 		return errors.New("must be a URL that begins with http:// or https://")
 	}
 	return nil
+}
+
+// storage is where backups lie. Its text is not shown: somebody may have put a password into it.
+func storage(s string) error {
+	place, isS3 := strings.CutPrefix(s, "s3://")
+	bucket, _, _ := strings.Cut(place, "/")
+	if s == "" || (isS3 && (bucket == "" || strings.ContainsAny(bucket, "@:?#"))) || (!isS3 && strings.Contains(s, "://")) {
+		return errors.New("must be a folder or s3://bucket/prefix")
+	}
+	return nil
+}
+
+func truth(field func(*Config) *bool) func(*Config, string) error {
+	return func(c *Config, s string) (err error) {
+		if *field(c), err = strconv.ParseBool(s); err != nil {
+			return errors.New("must be true or false")
+		}
+		return nil
+	}
 }
 
 func filled(s string) error {

@@ -1,4 +1,4 @@
-// Package enginetest starts real engines for tests: MySQL or MariaDB, Redis, Elasticsearch.
+// Package enginetest starts real engines for tests: MySQL or MariaDB, Redis, Elasticsearch, an S3 storage.
 //
 // Each test has what it asks for to itself, on a free port and with its own data folder, and it ends with the test; what
 // is called Shared belongs to the whole test binary and gives each test a name of its own there. When the test process
@@ -13,5 +13,6 @@
 //	CHAT_TEST_MYSQLD             mysqld or mariadbd, a command with leading arguments, separated by spaces
 //	                             (--no-defaults among them, when it has any options)
 //	CHAT_TEST_REDIS_SERVER       redis-server, likewise
+//	CHAT_TEST_VERSITYGW          versitygw, likewise
 //	CHAT_TEST_ELASTICSEARCH_URL  a running Elasticsearch that SharedElasticsearch uses; `make test` sets it
 package enginetest

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and lacks here: a C compiler (for -race), a JDK, Maven, MariaDB and Redis from the
 # distribution's packages, Elasticsearch from Maven Central into the cache folder. Quick when all is there.
+# The S3 server (versitygw) is built from its Go module, once (a minute or two), unless CHAT_TEST_VERSITYGW names one.
 # MariaDB and Redis are left out where CHAT_TEST_MYSQLD and CHAT_TEST_REDIS_SERVER name others. The Kubernetes API server and
 # etcd are built from their Go modules, once (some minutes), unless KUBEBUILDER_ASSETS names a folder that has them.
 set -euo pipefail
@@ -71,6 +72,21 @@ elasticsearch() {
 # build NAME PACKAGE: a program of the module that the current folder requires.
 build() { CGO_ENABLED=0 go build -mod=mod -trimpath -ldflags='-s -w' -o "$1" "$2"; }
 
+s3() {
+  local home=$cache/versitygw new wanted
+  [ -z "${CHAT_TEST_VERSITYGW:-}" ] || return 0
+  wanted=$(cat ../tools/s3/go.mod ../tools/s3/go.sum | sha256sum)
+  mkdir -p "$cache"
+  exec 9>"$home.lock" && flock 9
+  [ "$(cat "$home/stamp" 2>/dev/null)" != "$wanted" ] || return 0
+  echo "building the S3 server versitygw into $home (a minute or two, once)"
+  new=$home.new
+  rm -rf "$new" && mkdir -p "$new"
+  (cd ../tools/s3 && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$new/versitygw" github.com/versity/versitygw/cmd/versitygw)
+  echo "$wanted" >"$new/stamp"
+  rm -rf "$home" && mv "$new" "$home"
+}
+
 kubernetes() {
   local home=$cache/kubernetes new upstream
   [ -z "${KUBEBUILDER_ASSETS:-}" ] || return 0
@@ -95,4 +111,5 @@ kubernetes() {
 
 packages
 elasticsearch
+s3
 kubernetes

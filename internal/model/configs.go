@@ -1,14 +1,15 @@
 package model
 
 var (
-	two      = []Write{{}, {}}
-	three    = []Write{{}, {}, {}}
-	edited   = []Write{{}, {Edit: true}, {}}
-	edits    = []Write{{}, {Edit: true}, {Edit: true}}
-	anEdit   = []Write{{}, {Edit: true}}
-	poisoned = []Write{{}, {Poison: true}, {}}
-	poison   = []Write{{Poison: true}, {}}
-	apart    = []Write{{}, {Scope: 1}, {}, {Scope: 1}}
+	two          = []Write{{}, {}}
+	three        = []Write{{}, {}, {}}
+	edited       = []Write{{}, {Edit: true}, {}}
+	edits        = []Write{{}, {Edit: true}, {Edit: true}}
+	anEdit       = []Write{{}, {Edit: true}}
+	editedSecond = []Write{{}, {}, {Edit: true, Target: 1}}
+	poisoned     = []Write{{}, {Poison: true}, {}}
+	poison       = []Write{{Poison: true}, {}}
+	apart        = []Write{{}, {Scope: 1}, {}, {Scope: 1}}
 )
 
 // Configs are the whole protocol under every kind of fault.
@@ -45,6 +46,22 @@ func Configs() []Config {
 		{Name: "stepwise", Writes: two, Budget: Budget{Snapshot: 1, Lag: 1}, Generation: 4, Stepwise: true},
 		{Name: "stepwise-flushall", Writes: two, Budget: Budget{Flushall: 1, Crash: 1}, Generation: 4, Stepwise: true},
 
+		{Name: "restore", Writes: three, Budget: Budget{Backup: 1, Disk: 1, Restore: 1, Crash: 1}, Generation: 4},
+		{Name: "restore-live", Writes: two, Budget: Budget{Backup: 1, Restore: 1, Overdue: 1}, Generation: 4},
+		{Name: "restore-overdue", Writes: two, Budget: Budget{Backup: 1, Disk: 1, Restore: 1, Overdue: 1}, Generation: 5, Pods: 1, Flushers: 1},
+		{Name: "restore-keys", Writes: three, Budget: Budget{Backup: 1, Disk: 1, Restore: 1, Again: 1}, Generation: 4, Pods: 1, Flushers: 1},
+		{Name: "restore-never-stored", Writes: two, Budget: Budget{Backup: 1, Disk: 1, Restore: 1, Again: 1}, Generation: 5, Pods: 1, Flushers: 1, Unopened: true},
+		{Name: "restore-edited-later", Writes: editedSecond, Budget: Budget{Backup: 1, Disk: 1, Restore: 1}, Generation: 4, Pods: 1, Flushers: 1},
+		{Name: "restore-again", Writes: two, Budget: Budget{Backup: 1, Disk: 1, Restore: 1, Overdue: 1, Again: 1}, Generation: 5},
+		{Name: "restore-twice", Writes: two, Budget: Budget{Backup: 1, Flushall: 1, Restore: 2}, Generation: 5},
+		{Name: "restore-edit", Writes: edited, Budget: Budget{Backup: 1, Disk: 1, Restore: 1}, Generation: 4},
+		{Name: "restore-edits", Writes: edits, Budget: Budget{Backup: 1, Flushall: 1, Restore: 1, Crash: 1}, Generation: 4, Clock: true},
+		{Name: "restore-lag", Writes: three, Budget: Budget{Backup: 1, Snapshot: 1, Lag: 1, Restore: 1}, Generation: 5},
+		{Name: "restore-disk", Writes: two, Budget: Budget{Backup: 1, Disk: 2, Restore: 1}, Generation: 6},
+		{Name: "restore-poison", Writes: poisoned, Budget: Budget{Backup: 1, Disk: 1, Restore: 1}, Generation: 4},
+		{Name: "restore-scopes", Writes: apart, Budget: Budget{Backup: 1, Disk: 1, Restore: 1}, Generation: 4, Pods: 1, Flushers: 1},
+		{Name: "restore-split", Writes: two, Budget: Budget{Backup: 1, Snapshot: 1, Split: 1, Restore: 1}, Generation: 5, MayLose: true},
+
 		{Name: "search", Writes: edited, Budget: Budget{Crash: 1, Shed: 1}, Generation: 2, Sinks: true},
 		{Name: "search-stepwise", Writes: two, Budget: Budget{Shed: 1}, Generation: 2, Sinks: true, Stepwise: true},
 		{Name: "search-lag", Writes: two, Budget: Budget{Snapshot: 1, Lag: 1}, Generation: 3, Sinks: true},
@@ -53,6 +70,7 @@ func Configs() []Config {
 		{Name: "search-flushall", Writes: two, Budget: Budget{Flushall: 1, Shed: 1}, Generation: 3, Sinks: true},
 		{Name: "search-split", Writes: two, Budget: Budget{Snapshot: 1, Split: 1}, Generation: 3, Sinks: true, MayLose: true},
 		{Name: "search-retry", Writes: poison, Budget: Budget{Shed: 1, Retry: 1, Crash: 1}, Generation: 2, Sinks: true},
+		{Name: "search-restore", Writes: two, Budget: Budget{Backup: 1, Disk: 1, Restore: 1, Crash: 1}, Generation: 4, Sinks: true, Pods: 1, Flushers: 1},
 		{Name: "search-sql", Writes: two, Budget: Budget{SQL: 1, Shed: 1}, Generation: 3, Sinks: true, Retain: 3},
 	}
 }

@@ -39,6 +39,11 @@ func (m *Model) highest(q *SQL, scope uint8) (n uint8) {
 			n = max(n, l.Number)
 		}
 	}
+	for i := range uint8(maxNumbers) {
+		if q.Holes[scope]>>i&1 == 1 {
+			n = max(n, i+1)
+		}
+	}
 	return n
 }
 

@@ -7,9 +7,9 @@
 //	go run ./internal/model/modelcheck -config lag-back -without clean-again-proves -first
 //	                                                                 takes a rule back, and prints the shortest trace
 //
-// state.go has the state, rules.go the rules that can be taken back. scripts.go, pod.go, worker.go, sink.go and database.go
-// follow internal/queue, flusher and internal/store step by step: one function for each script, one step for each
-// statement or command between which others may act. faults.go and successors.go say who may act, invariants.go and
+// state.go has the state, rules.go the rules that can be taken back. scripts.go, pod.go, worker.go, sink.go, restore.go and
+// database.go follow internal/queue, flusher and internal/store step by step: one function for each script, one step for
+// each statement or command between which others may act. faults.go and successors.go say who may act, invariants.go and
 // rest.go what must hold, configs.go through what the protocol is taken. Who changes the protocol changes the model
 // first: a new rule gets its name in rules.go and its planted break in planted_test.go.
 //
@@ -20,9 +20,9 @@
 // back to what was left behind), FLUSHALL, a lost disk, an old master beside the new one. MySQL: rows, cursors of the
 // database and of a sink, dead letters, keys, the lock on the cursor row, a commit whose outcome is not known and which
 // comes late, a failover that loses a transaction. Two pods with a request each, clients that retry and repeat; two
-// flushers, both leading, each with a sink into one index with external versions; an operator who retries a dead letter.
-// Versions are the last one plus one, as under a clock that stands, so that they are used twice on two histories; with
-// Clock, never twice.
+// flushers, both leading, each with a sink into one index with external versions; an operator who retries a dead letter,
+// or takes a backup of the stream at any moment and restores it into whatever Redis there is. Versions are the last one
+// plus one, as under a clock that stands, so that they are used twice on two histories; with Clock, never twice.
 //
 // # What is checked
 //
@@ -52,6 +52,4 @@
 //	pages of a scan, several sinks, reindexing                 flusher/sink_test.go, test/search_test.go
 //	keys that expire and are purged                            flusher/recovery_test.go
 //	the code itself under kill -9, pauses and dropped replies  test/
-//
-// A restore by replay has its place in faults.go, as a fault that adds entries above the cursor of a closed partition.
 package model

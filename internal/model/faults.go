@@ -105,6 +105,7 @@ func (s *State) turnConnections() {
 		f := &s.Flushers[i]
 		f.Worker.Connection, f.Sink.Connection = 1-f.Worker.Connection, 1-f.Sink.Connection
 	}
+	s.Restore.Connection = 1 - s.Restore.Connection
 }
 
 // lose notes the acknowledged writes that lie nowhere any more.

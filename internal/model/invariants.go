@@ -26,6 +26,9 @@ const (
 	leak             = "pending keeps a stored write for good"
 	voided           = "an opening voids an acknowledged write that no fault took"
 	indexMisses      = "the index misses a row, or its newest version"
+	replayGap        = "a restore leaves a gap below what it stores"
+	notRestored      = "what a backup held is neither stored nor a dead letter after its restore"
+	restoreLivelock  = "a restore never ends"
 	indexGhost       = "the index shows what has no row"
 
 	indexAfterFailover  = "after a failover of the database an index that was being filled may miss what is filled in again"
@@ -71,6 +74,7 @@ func (m *Model) stands(r *Redis, p Body) bool {
 // checkRest is what holds once everybody is at rest.
 func (m *Model) checkRest(s *State) {
 	m.checkStored(s)
+	m.checkRestored(s)
 	for scope := range uint8(maxScopes) {
 		m.checkNumbers(s, scope)
 		m.checkPending(s, scope)
@@ -125,7 +129,7 @@ func (m *Model) checkStored(s *State) {
 
 // has tells whether a number has a row or is a dead letter.
 func (m *Model) has(q *SQL, scope, number uint8) bool {
-	if q.Rows[scope][number-1].Created != 0 {
+	if q.Rows[scope][number-1].Created != 0 || q.Holes[scope]>>(number-1)&1 == 1 {
 		return true
 	}
 	for w, l := range q.Dead {

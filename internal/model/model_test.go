@@ -42,11 +42,11 @@ func TestRulesAreParsedByTheirNames(t *testing.T) {
 	t.Parallel()
 	for _, r := range AllRules() {
 		if s, err := ParseRules(r.String()); err != nil || s != Without(r) || r.Says() == "" {
-			t.Errorf("%s: %b, %v", r, s, err)
+			t.Errorf("%s: %v, %v", r, s, err)
 		}
 	}
-	if s, err := ParseRules(""); err != nil || s != 0 {
-		t.Errorf("none: %b, %v", s, err)
+	if s, err := ParseRules(""); err != nil || s != (Rules{}) {
+		t.Errorf("none: %v, %v", s, err)
 	}
 	if _, err := ParseRules("no-such-rule"); err == nil {
 		t.Error("a rule that there is not")

@@ -127,7 +127,7 @@ func (m *Model) podAccept(s *State, p *Pod, r *Redis, how outcome) {
 		}
 		s.Clients[p.Write].State = refused
 		p.end()
-	case answerFailed:
+	case answerFailed, answerClosed:
 		p.end()
 	default:
 		p.At, p.Seen, p.Replid, p.Opened = podRaise, r.Open.Generation, r.Replid, 0

@@ -20,7 +20,7 @@ func (s *State) resting() bool {
 			return false
 		}
 	}
-	return s.Operator.At == operatorIdle
+	return s.Operator.At == operatorIdle && s.Restore.At == restoreIdle
 }
 
 // settle lets everybody finish from a state on, without faults, new requests or an old master, and checks what holds
@@ -39,6 +39,10 @@ func (m *Model) settle(from *State) {
 func (m *Model) finish(s *State) {
 	if s.Operator.At != operatorIdle {
 		m.operatorStep(s, false)
+	}
+	if !m.finishRestore(s) {
+		m.violate(restoreLivelock)
+		return
 	}
 	if !m.finishRequests(s) {
 		m.tell(s, podLivelock)

@@ -16,6 +16,7 @@ const (
 	answerOther // open.lua: another Redis, or opened in this generation or a higher one
 	answerKept
 	answerLost
+	answerClosed
 )
 
 // add is XADD, above a version. Only a stream that grows without end fills the array.
@@ -40,7 +41,7 @@ func (m *Model) accept(s *State, r *Redis, p *Pod, fails bool) (answer, Answer) 
 	o, w := &r.Open, m.Writes[p.Write]
 	p.Sent = p.Generation
 	if o.Generation == 0 || (o.Replid != r.Replid && m.keeps(AcceptProvesRedis)) ||
-		(o.Generation != p.Generation && m.keeps(AcceptProvesGeneration)) {
+		(o.Generation != p.Generation && m.keeps(AcceptProvesGeneration)) || (o.Closed == overdue && m.keeps(OverdueIsOpenedAnew)) {
 		return answerStale, Answer{}
 	}
 	c := &r.Counters[w.Scope]
@@ -55,6 +56,9 @@ func (m *Model) accept(s *State, r *Redis, p *Pod, fails bool) (answer, Answer) 
 		} else if o.Ask == 1 && !asked && m.keeps(KeyOutlivesRedis) {
 			return answerAsk, Answer{}
 		}
+	}
+	if o.Closed == closing && m.keeps(ClosedRefuses) {
+		return answerClosed, Answer{}
 	}
 	number := n + 1
 	if w.Edit {
@@ -138,7 +142,7 @@ func (m *Model) open(s *State, r *Redis, expected, generation uint8, cursor Posi
 	if generation <= o.Generation && m.keeps(OpenRaises) {
 		return answerOther
 	}
-	o.Replid, o.Generation = r.Replid, generation
+	o.Replid, o.Generation, o.Closed = r.Replid, generation, opened
 	above := cursor.Version >= o.Floor || !m.keeps(OpenKeepsAboveFloor)
 	if (above && m.holds(r, cursor)) || !m.keeps(OpenMarksLoss) {
 		return answerKept

@@ -39,6 +39,7 @@ type Open struct {
 	Floor, FloorGeneration uint8 // up to which version, and from before which generation, all is void
 	Ask                    uint8 // 1: keys that Redis misses are asked for in the database
 	Cleaned                uint8 // up to which version what was committed is out of pending
+	Closed                 uint8 // for a restore
 }
 
 // Counter is the last number given in a scope, and the version of the scope's last edit.
@@ -83,7 +84,17 @@ type SQL struct {
 	Rows               [maxScopes][maxNumbers]Row
 	Dead               [maxWrites]Letter
 	Keys               [maxWrites]Answer
+	Conflicts          uint8            // set of the writes of a backup that are dead letters: their number was given anew
+	Holes              [maxScopes]uint8 // numbers that a restore recorded as given up
 }
+
+// Backup is what one holds: the stream.
+type Backup struct {
+	Up, Length uint8
+	Stream     [maxStream]Entry
+}
+
+func (b *Backup) entries() []Entry { return b.Stream[:b.Length] }
 
 // Pod is one request of an API pod and the generation that its pod knows.
 type Pod struct {
@@ -162,6 +173,9 @@ type Budget struct {
 	Share      uint8 // another request of a pod learns a generation
 	Shed       uint8 // a sink gives up following
 	Retry      uint8 // of dead letters
+	Backup     uint8 // one is taken
+	Restore    uint8 // one is begun
+	Overdue    uint8 // a partition is closed for longer than its time
 }
 
 // State of everything.
@@ -173,6 +187,8 @@ type State struct {
 	Clients              [maxWrites]Client
 	Index                [maxScopes][maxNumbers]Body
 	Operator             Operator
+	Backup               Backup
+	Restore              Restore
 	Budget               Budget
 	NextReplid, Clock    uint8
 	Lost                 uint8 // set of acknowledged writes that a fault took before they were stored

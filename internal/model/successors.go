@@ -30,6 +30,8 @@ func (m *Model) successors(s *State, out emit) {
 		}
 	}
 	m.operatorSuccessors(s, out)
+	m.restoreSuccessors(s, out)
+	m.move(s, "restore", &s.Restore.Connection, func(n *State) *uint8 { return &n.Restore.Connection }, out)
 	m.faults(s, out)
 }
 
@@ -237,6 +239,7 @@ func (m *Model) canonical(s *State) {
 		s.Snapshot = Redis{}
 	}
 	if s.Old.Up == 0 {
+		s.Restore.Connection = 0
 		for i := range s.Pods {
 			s.Pods[i].Connection = 0
 		}

@@ -78,6 +78,9 @@ func (q *Queue) Accept(ctx context.Context, w Write) (Result, error) {
 		case replyFailed:
 			q.metrics.refused.WithLabelValues("failed").Inc()
 			return Result{}, unavailable(errors.New("queue: XADD failed"))
+		case replyClosed:
+			q.metrics.refused.WithLabelValues("closed").Inc()
+			return Result{}, unavailable(errors.New("queue: a backup is being restored"))
 		case replyAsk:
 			res, found, err := q.storedKey(ctx, c, r)
 			if err != nil || found {

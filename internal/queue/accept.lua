@@ -12,11 +12,13 @@
 --                 generation (1 or 0), the hashes of key and payload in hex
 --           body
 -- reply the time, then for each partition one of
---         STALE replid gen opened   nothing done: not the Redis or generation that the caller knows; its own replid, the
---                                   generation in which it was opened (0: never), whether it was opened as what it is
+--         STALE replid gen opened   nothing done: not the Redis or generation that the caller knows, or it was closed for too
+--                                   long; its own replid, the generation in which it was opened (0: never), whether it was
+--                                   opened as what it is
 --         FULL                      nothing done
 --         OK and for each write one of
---           ok number id updated | replay number id | reused | ask | absent | failed; a «q» gets ok with the last number
+--           ok number id updated | replay number id | reused | ask | absent | failed |
+--           closed (a restore is at work); a «q» gets ok with the last number
 --           seed n: no counter of this generation; n is the highest number that pending or the counter still vouch for
 --       times are µs since 1970; versions and times stay strings, since Lua's numbers lose digits when written
 local KEYS, ARGV, call, pcall, match, format = KEYS, ARGV, redis.call, redis.pcall, string.match, string.format
@@ -49,8 +51,9 @@ end
 -- Accepts the writes of a partition, whose KEYS begin at k and whose scopes begin at a in ARGV.
 local function accept(k, a, gen, limit, scopes, writes)
   local stream, open = KEYS[k], KEYS[k + 1]
-  local o = call('HMGET', open, 'replid', 'gen', 'floor', 'floor_gen', 'ask_until', 'next')
-  if o[1] ~= replid or o[2] ~= gen then return {'STALE', replid, o[2] or '0', o[1] == replid and '1' or '0'} end
+  local o = call('HMGET', open, 'replid', 'gen', 'floor', 'floor_gen', 'ask_until', 'next', 'closed_until')
+  local closed = o[7] and tonumber(o[7]) * 1000 > tonumber(time)
+  if o[1] ~= replid or o[2] ~= gen or (o[7] and not closed) then return {'STALE', replid, o[2] or '0', o[1] == replid and '1' or '0'} end
   if call('XLEN', stream) + writes > limit then return {'FULL'} end
   local floorms, floorseq = match(o[3] or '0-0', '(%d+)-(%d+)')
   floorms, floorseq = tonumber(floorms), tonumber(floorseq)
@@ -95,6 +98,8 @@ local function accept(k, a, gen, limit, scopes, writes)
       if stopped then
         answer = 'failed'
       elseif answer then -- by its idem key
+      elseif closed and kind ~= 'q' then
+        answer = 'closed'
       elseif not live then
         answer = format('seed %d', n)
       elseif kind == 'q' then

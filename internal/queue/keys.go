@@ -34,6 +34,9 @@ func partitionKey(p int, what string) []byte {
 	return append(b, what...)
 }
 
+// StreamKey is every accepted write of the partition, in order.
+func StreamKey(p int) string { return streamKey(p) }
+
 // streamKey: every accepted write of the partition, in order.
 func streamKey(p int) string { return string(partitionKey(p, "stream")) }
 

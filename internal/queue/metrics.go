@@ -39,7 +39,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "chat_redis_superseded_total", Help: "Writes turned away from a Redis that is not the master any more.",
 		}),
 	}
-	for _, reason := range []string{"full", "failed", "waiting", "late", "redis"} {
+	for _, reason := range []string{"full", "failed", "waiting", "late", "redis", "closed"} {
 		m.refused.WithLabelValues(reason)
 	}
 	for _, found := range []string{"new", "kept", "lost"} {

@@ -35,6 +35,7 @@ local kept = not below(position, o[2] or '0-0') and string.match(header(position
 if not kept and o[2] then kept = string.match(header(o[2]), '^k %d+ (%S+)$') == position end
 if kept then
   redis.call('HSET', open, 'replid', replid, 'gen', gen)
+  redis.call('HDEL', open, 'closed_until')
   return {'KEPT'}
 end
 
@@ -51,6 +52,6 @@ if now * 1000 > ms then ms, seq = now * 1000, 0 elseif seq >= 2000000 then ms, s
 local id = redis.call('XADD', stream, string.format('%.0f-%.0f', ms, seq), 'h', 'k ' .. gen .. ' ' .. position)
 local until_ = position == '0-0' and 0 or now + ask -- nothing was ever stored: there is no key to ask for
 redis.call('HSET', open, 'replid', replid, 'gen', gen, 'floor', id, 'floor_gen', gen, 'ask_until', string.format('%.0f', until_))
-redis.call('HDEL', open, 'next')
+redis.call('HDEL', open, 'next', 'closed_until')
 if not last then redis.call('HSET', open, 'cleaned', position) end -- whoever came before may have had nothing to note it in
 return {'LOST', id, redis.call('XLEN', stream) - 1}

@@ -16,6 +16,7 @@ const (
 	replySeed
 	replyAbsent
 	replyFailed
+	replyClosed
 	replyFull
 	replyStale
 )
@@ -127,6 +128,8 @@ func decodeReply(s string) (r reply, ok bool) {
 		r.status = replyAbsent
 	case "failed":
 		r.status = replyFailed
+	case "closed":
+		r.status = replyClosed
 	default:
 		return r, false
 	}

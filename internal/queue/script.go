@@ -22,9 +22,12 @@ var readSource string
 //go:embed clean.lua
 var cleanSource string
 
+//go:embed close.lua
+var closeSource string
+
 type script struct{ source, sha string }
 
-type scripts struct{ accept, open, seed, read, clean script }
+type scripts struct{ accept, open, seed, read, clean, close script }
 
 // loadScripts takes the scripts as they are or, for an embedded Redis whose Lua knows none, without the shebang line.
 func loadScripts(shebang bool) scripts {
@@ -35,5 +38,5 @@ func loadScripts(shebang bool) scripts {
 		sum := sha1.Sum([]byte(source)) //nolint:gosec // as above
 		return script{source, hex.EncodeToString(sum[:])}
 	}
-	return scripts{load(acceptSource), load(openSource), load(seedSource), load(readSource), load(cleanSource)}
+	return scripts{load(acceptSource), load(openSource), load(seedSource), load(readSource), load(cleanSource), load(closeSource)}
 }

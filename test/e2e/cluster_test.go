@@ -36,12 +36,24 @@ func setup(t *testing.T) *cluster {
 		}
 	}
 	c := &cluster{t: t, namespace: "chat-e2e-" + strings.ToLower(rand.Text()[:6])}
+	c.makeNamespace()
+	c.values = []string{"--set", "config.rateLimitPerMinute=0"}
+	if file := os.Getenv("E2E_VALUES"); file != "" {
+		c.values = append(c.values, "--values", file)
+	}
+	return c
+}
+
+// makeNamespace makes the namespace, which goes when the test ends.
+func (c *cluster) makeNamespace() {
+	c.t.Helper()
 	c.apply(fmt.Sprintf(`
 apiVersion: v1
 kind: Namespace
 metadata:
   name: %s
   labels: {pod-security.kubernetes.io/enforce: restricted}`, c.namespace))
+	t := c.t
 	t.Cleanup(func() {
 		if t.Failed() {
 			c.show()
@@ -49,11 +61,6 @@ metadata:
 		c.t = t
 		c.kubectl("delete", "namespace", c.namespace, "--ignore-not-found", "--timeout=3m")
 	})
-	c.values = []string{"--set", "config.rateLimitPerMinute=0"}
-	if file := os.Getenv("E2E_VALUES"); file != "" {
-		c.values = append(c.values, "--values", file)
-	}
-	return c
 }
 
 // older packages the chart as a version before this one.
@@ -202,6 +209,25 @@ func (c *cluster) until(what string, holds func() bool) {
 			c.t.Fatalf("not within %s: %s", patient, what)
 		}
 	}
+}
+
+// says waits until something is said.
+func (c *cluster) says(said func() string, want string) {
+	c.t.Helper()
+	c.until("«"+want+"» is said", func() bool { return strings.Contains(said(), want) })
+}
+
+// events are what the events of the namespace say.
+func (c *cluster) events() string {
+	c.t.Helper()
+	return c.kubectl("get", "events", "--output=jsonpath={.items[*].message}")
+}
+
+// logs are what the containers of a component's pods print, but for those that have not started.
+func (c *cluster) logs(component, container string) string {
+	out, _ := c.try("", "kubectl", "logs", "--namespace", c.namespace, "--selector", selector(component), "--container="+container,
+		"--tail=-1", "--max-log-requests=20", "--ignore-errors")
+	return out
 }
 
 // show prints what helps to understand a failure.

@@ -5,5 +5,7 @@
 //	load_test.go      the pod that loads the service, and what it counts
 //	leases_test.go    who leads the shards
 //	others_test.go    other releases beside it
+//	external_test.go  engines outside of a release, with TLS
+//	mistakes_test.go  what operators do wrong
 //	e2e_test.go       what is done and must hold
 package e2e

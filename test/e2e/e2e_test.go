@@ -29,7 +29,7 @@ func TestChart(t *testing.T) { //nolint:paralleltest // it is alone
 		c.spread()
 	})
 	step("HelmTest", func() { c.helm("test", release, "--timeout=3m") })
-	step("Neighbour", c.neighbour)
+	step("Neighbours", c.neighbours)
 	step("NoStorageClass", c.noStorageClass)
 	step("Contract", func() {
 		c.start("contract", "TestContractInCluster")
@@ -67,6 +67,7 @@ func TestChart(t *testing.T) { //nolint:paralleltest // it is alone
 			c.spread()
 		})
 	})
+	step("Mistakes", c.mistakes)
 	step("ScaleFlushers", func() {
 		for _, n := range []int{1, 4, 2} {
 			c.during(fmt.Sprintf("scaling the flushers to %d", n), allowed{}, func() {

@@ -5,27 +5,40 @@ package e2e
 import (
 	"os"
 	"slices"
-	"strings"
 )
 
 // noStorageClass installs another release whose volumes no class is set for.
 func (c *cluster) noStorageClass() {
 	c.t.Helper()
 	c.helm(append([]string{"install", "third", chart, "--set=redis.persistence.storageClass=-,search.enabled=false"}, c.values...)...)
-	c.says(func() string {
-		return c.kubectl("get", "events", "--output=jsonpath={.items[*].message}")
-	}, "no storage class is set")
+	c.says(c.events, "no storage class is set")
 	c.remove("third")
 }
 
-// neighbour installs another release beside, uses it, and removes it with its data.
-func (c *cluster) neighbour() {
+// neighbours installs two more releases, uses them, and removes them with their data: one beside the first, and one of the same
+// name in another namespace, on engines that it reaches with TLS alone. None may touch another.
+func (c *cluster) neighbours() {
 	c.t.Helper()
-	c.helm(append([]string{"install", "other", chart, "--wait", "--timeout=5m", "--set=search.enabled=false,api.replicas=1,flusher.replicas=1"},
-		slices.Concat(c.values, image(os.Getenv("E2E_IMAGE")))...)...)
+	small := slices.Concat([]string{"--set=search.enabled=false,api.replicas=1,flusher.replicas=1"}, c.values, image(os.Getenv("E2E_IMAGE")))
+	before := c.sql("SELECT COUNT(*) FROM applications")
+	away := &cluster{t: c.t, namespace: c.namespace + "-away"}
+	away.makeNamespace()
+	external := slices.Concat(away.externalEngines(), small)
+	away.helm(slices.Concat([]string{"install", release, chart}, external, []string{"--set=ca.secret="})...)
+
+	c.helm(slices.Concat([]string{"install", "other", chart, "--wait", "--timeout=5m"}, small)...)
 	c.helm("test", "other", "--timeout=3m")
-	c.helm("test", release, "--timeout=3m")
+	away.says(func() string { return away.logs("api", "migrate") }, "certificate signed by unknown authority")
+	away.helm(slices.Concat([]string{"upgrade", release, chart, "--wait", "--timeout=5m"}, external)...)
+	away.helm("test", release, "--timeout=3m")
+	if now := c.sql("SELECT COUNT(*) FROM applications"); now != before {
+		c.t.Errorf("the first release has %s applications, and not %s, since others were tested", now, before)
+	}
+
 	c.remove("other")
+	away.helm("test", release, "--timeout=3m")
+	away.helm("uninstall", release, "--wait", "--timeout=5m")
+	c.kubectl("delete", "namespace", away.namespace, "--timeout=3m")
 	c.helm("test", release, "--timeout=3m")
 }
 
@@ -34,9 +47,4 @@ func (c *cluster) remove(name string) {
 	c.t.Helper()
 	c.helm("uninstall", name, "--wait", "--timeout=5m")
 	c.kubectl("delete", "persistentvolumeclaims,secrets", "--selector", "app.kubernetes.io/instance="+name)
-}
-
-func (c *cluster) says(said func() string, want string) {
-	c.t.Helper()
-	c.until("«"+want+"» is said", func() bool { return strings.Contains(said(), want) })
 }

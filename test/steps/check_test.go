@@ -25,7 +25,7 @@ func (h *history) checkRows(t *testing.T, w *world) {
 		}
 	}
 	perChat, once := map[int64]int64{}, map[string]place{}
-	for _, r := range w.rows(t, "SELECT chat_number, number FROM dead_letters WHERE state = 'discarded' AND kind = 'message'") {
+	for _, r := range w.rows(t, "SELECT chat_number, number FROM dead_letters WHERE sink = 'mysql' AND state = 'discarded' AND kind = 'message'") {
 		messages[place{number(t, r[0]), number(t, r[1])}] = row{} // a recorded hole
 	}
 	for at, r := range messages {

@@ -68,6 +68,11 @@ var reaches = map[string]reach{
 	"search, lost":     {search: true, prepare: all(follow, loseIndex, one), drive: flush},
 	"search, refusing": {search: true, prepare: all(func(s *scene) { s.index.refusing = true }), drive: flush, after: retry},
 
+	"restore":                   {prepare: all(backUp, emptied, know, flusherBeside), same: restoreBy, after: restoreAgain},
+	"restore beside new writes": {prepare: all(backUp, emptied, know, written, flusherBeside), same: restoreBy, after: restoreAgain},
+	"restore of an older Redis": {prepare: all(backUp, olderAtCursor, know, flusherBeside), same: restoreBy, after: restoreAgain},
+	"restore into several":      {partitions: 4, search: true, prepare: all(follow, one, backUp, emptied, know, flusherBeside), same: restoreBy, after: restoreAgain},
+
 	"retry of a letter":   {search: true, prepare: all(follow, letters), same: retryBy, after: retry},
 	"retry, index away":   {search: true, prepare: all(follow, letters, func(s *scene) { s.index.away = true }), same: retryBy, after: retry},
 	"discard of a letter": {prepare: letters, same: discardBy, after: discardRest},

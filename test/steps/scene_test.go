@@ -27,6 +27,7 @@ type scene struct {
 	ends, behind func() // Redis comes back as an older copy that ends at the cursor, or behind it
 	background   sync.WaitGroup
 	again        func(*pod) // what the stopped pod does, of another
+	backup       kept       // of Redis
 	resume       func()     // lets the stopped pod go on
 	late         *held
 	dies         bool

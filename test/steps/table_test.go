@@ -36,6 +36,9 @@ var (
 	inside = []string{"nothing", "flushed", "written", "emptied, written, flushed", "older copy, written, flushed", "restarted, written, flushed", "disconnected", "answer lost", "dies, written, flushed", "dies, emptied"}
 	// the index follows the stream and the tables, at its own pace
 	behindIndex = []string{"nothing", "written, flushed", "emptied, written, flushed", "older copy, written, flushed", "restarted, written, flushed", "behind, written, flushed", "disconnected", "answer lost", "dies, written, flushed"}
+	// a restore is begun again by whoever finds that it did not come to its end
+	restores      = []string{"restore", "restore beside new writes", "restore of an older Redis", "restore into several"}
+	besideRestore = []string{"nothing", "flushed", "written, flushed", "emptied, written, flushed", "older copy, written, flushed", "restarted, written, flushed", "reopened, written, flushed", "disconnected", "answer lost", "late, flushed", "dies", "dies, written, flushed"}
 	// tables alone
 	tables = []string{"nothing", "the same", "disconnected", "answer lost", "dies", "dies, the same"}
 )
@@ -129,11 +132,18 @@ var steps = []step{
 	{name: "resync.put", between: "the bulk; the refusals and the next page", reaches: []string{"search anew"}, faults: behindIndex},
 	{name: "resync.turn", between: "the last page; the cursor", reaches: []string{"search anew"}, faults: behindIndex},
 
+	{name: "close.script", between: "the generation is read; close.lua", reaches: restores, faults: besideRestore},
+	{name: "restore.closed", between: "close.lua; what is queued is waited for", reaches: restores, faults: besideRestore},
+	{name: "restore.drained", between: "all that was accepted is stored; BEGIN", reaches: restores, faults: besideRestore},
+	{name: "restore.locked", between: "the cursor is locked; what the database holds is read", reaches: restores, faults: besideRestore},
+	{name: "restore.commit", between: "the last statement; COMMIT", reaches: restores, faults: besideRestore},
+	{name: "restore.stored", between: "COMMIT; the next ones, or the partition is opened", reaches: restores, faults: besideRestore},
+
 	{name: "letter.read", between: "a dead letter; its row", reaches: []string{"retry of a letter"}, faults: tables},
 	{name: "letter.stored", between: "its row; its state", reaches: []string{"retry of a letter"}, faults: tables},
 	{name: "letter.moved", between: "its state; the next one, or COMMIT", reaches: []string{"retry of a letter"}, faults: tables},
 	{name: "letter.committed", between: "COMMIT; the indexes", reaches: []string{"retry of a letter"}, faults: tables},
-	{name: "letter.row", between: "the row is read; the bulk", reaches: []string{"retry of a letter"}, faults: tables},
+	{name: "letter.row", between: "the row is read; the bulk", reaches: []string{"retry of a letter", "restore into several"}, faults: tables},
 	{name: "letter.unindexed", between: "the bulk has failed; the index' cursor", reaches: []string{"retry, index away"}, faults: tables},
 	{name: "letter.cursor", between: "the index' cursor is read; it is set back", reaches: []string{"retry, index away"}, faults: tables},
 	{name: "letter.discard", between: "a dead letter is read; it is discarded", reaches: []string{"discard of a letter"}, faults: tables},

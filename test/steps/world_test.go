@@ -193,7 +193,7 @@ func (w *world) newPod(t *testing.T, name string, wired bool, index flusher.Inde
 	q := queue.New(queue.Config{Partitions: w.partitions, MaxEntries: 1_000_000, Shebang: true, Log: log}, client, ledger)
 	p := &pod{db: d, client: client, queue: q, store: store.New(d, q, nil, true), stop: func() {}}
 	p.flusher = flusher.New(flusher.Config{
-		Partitions: w.partitions, ChatThreshold: 1000, MessageThreshold: 1000, MaxWait: time.Millisecond, Writers: 2, Log: log,
+		Partitions: w.partitions, ChatThreshold: 1000, MessageThreshold: 1000, MaxWait: time.Millisecond, Writers: 2, Closing: 300 * time.Millisecond, Log: log,
 	}, d, q, ledger)
 	if index != nil {
 		p.flusher.Search(index, 1_000_000)

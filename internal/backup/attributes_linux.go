@@ -1,0 +1,8 @@
+package backup
+
+import "syscall"
+
+// childAttributes: killed when the thread ends that started it.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
