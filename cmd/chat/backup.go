@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -144,5 +145,33 @@ func pruneBackups(ctx context.Context, e env, dryRun bool) error {
 	for _, f := range leftovers {
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", what[false], f.Name, "a killed run left it")
 	}
+	if e.BackupReport != "" && err == nil && !dryRun {
+		if failed := os.WriteFile(e.BackupReport, pruneReport(decisions), 0o644); failed != nil { //nolint:gosec // it holds no secret, and the kubelet reads it
+			e.log.Warn("the report can't be written", "file", e.BackupReport, "error", failed.Error())
+		}
+	}
 	return errors.Join(err, w.Flush())
+}
+
+// pruneReport tells which backups are kept; those that do not fit into the 4096 bytes of a termination message are left out, and it says so.
+func pruneReport(decisions []backup.Decision) []byte {
+	r := struct {
+		Kept          []string `json:"kept"`
+		Deleted       int      `json:"deleted"`
+		KeptTruncated bool     `json:"keptTruncated"`
+	}{Kept: []string{}}
+	for _, d := range decisions {
+		if d.Keep {
+			r.Kept = append(r.Kept, d.Name)
+		} else {
+			r.Deleted++
+		}
+	}
+	for {
+		text, err := json.Marshal(r)
+		if err != nil || len(text) <= 4096 {
+			return text
+		}
+		r.Kept, r.KeptTruncated = r.Kept[:len(r.Kept)-1], true
+	}
 }

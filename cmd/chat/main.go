@@ -46,6 +46,7 @@ func init() { // not in the declaration: help refers to it
 		{name: "restore", args: "NAME [--dry-run]", doc: "brings back from a backup what MySQL lacks", more: restoreHelp, run: restoreBackup},
 		{name: "healthcheck", doc: "asks this machine's /readyz; for containers without a shell", run: healthcheck},
 		{name: "smoke-test", doc: "posts, reads and finds a message of the service at CHAT_URL", run: smokeTest},
+		{name: "install", args: "FOLDER", doc: "copies this program into a folder, for a container of another image", run: install},
 		{name: "version", doc: "prints the version", run: version},
 	}
 }

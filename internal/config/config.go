@@ -45,6 +45,10 @@ type Config struct {
 	PodName        string
 	PodNamespace   string
 
+	Release       string // of the chart, that the backup controller looks after
+	BackupRecords string
+	JobTemplate   string
+
 	ServiceURL string // of the service that smoke-test tries
 
 	BackupStorage                           string // a folder, or s3://bucket/prefix
@@ -92,6 +96,9 @@ func Load(command string, environ []string) (c Config, warnings []string, err er
 		if (c.S3KeyID == "") != (c.S3Secret == "") {
 			faults = append(faults, errors.New("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set both or neither"))
 		}
+	}
+	if command == "backup-controller" && (c.LeaseName == "" || c.PodNamespace == "") {
+		faults = append(faults, errors.New("LEASE_NAME and POD_NAMESPACE must be set"))
 	}
 	for name := range env {
 		if strings.HasPrefix(name, "CHAT_") && !strings.HasPrefix(name, "CHAT_TEST_") && !known(name) {

@@ -124,6 +124,22 @@ func TestAnElectionNeedsItsNames(t *testing.T) {
 	}
 }
 
+func TestTheBackupControllerNeedsItsPlace(t *testing.T) {
+	t.Parallel()
+	_, _, err := Load("backup-controller", nil)
+	if err == nil || strings.Count(err.Error(), "must not be empty") != 3 {
+		t.Error(err)
+	}
+	set := []string{"RELEASE=chat", "BACKUP_RECORDS=chat-backups", "JOB_TEMPLATE=/etc/chat/job.yaml"}
+	if _, _, err = Load("backup-controller", set); err == nil || !strings.Contains(err.Error(), "LEASE_NAME and POD_NAMESPACE must be set") {
+		t.Error(err)
+	}
+	c, _, err := Load("backup-controller", append(set, "LEASE_NAME=chat-backup-controller", "POD_NAMESPACE=shop"))
+	if err != nil || c.Release != "chat" || c.MetricsAddr != ":9464" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func TestSecretsMayComeFromFiles(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "password")

@@ -61,10 +61,15 @@ func terminal(w io.Writer) bool {
 // NewRegistry is a registry with what the runtime, the process and the build say of themselves.
 func NewRegistry() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), NewBuildInfo())
+	return reg
+}
+
+// NewBuildInfo is the metric that tells which build this is.
+func NewBuildInfo() prometheus.Collector {
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "chat_build_info", Help: "Always 1; the labels tell which build this is.",
 	}, []string{"version", "revision"})
 	build.WithLabelValues(Version, Revision).Set(1)
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build)
-	return reg
+	return build
 }

@@ -94,7 +94,7 @@ func (w *warnings) HandleWarningHeader(_ int, _ string, text string) {
 func TestEverySwitchIsAcceptedByTheAPIServer(t *testing.T) {
 	t.Parallel()
 	server := kubernetes.Start(t)
-	var paths []string
+	paths := []string{"../../charts/chat-system/crds"}
 	for name, folder := range definitions {
 		paths = append(paths, filepath.Join(module(t, name), folder))
 	}
@@ -119,6 +119,10 @@ func TestEverySwitchIsAcceptedByTheAPIServer(t *testing.T) {
 		"RedisSentinel":   append([]string{"--set=redis.external.url=redis://s:26379/0?master_name=chat"}, external...),
 		"RedisCluster":    append([]string{"--set=redis.external.url=redis://a:6379?addr=b:6379"}, external...),
 		"Autoscaling":     {"--set=api.autoscaling.enabled=true,api.autoscaling.targetMemoryUtilizationPercentage=80"},
+		"NoBackup":        {"--set=backup.enabled=false"},
+		"BackupExternal":  append([]string{"--set=redis.external.url=rediss://redis.example.com:6379/0,backup.enabled=true,ca.secret=ca"}, external...),
+		"BackupS3":        {`--set-json=backup={"timeZone":"Europe/Berlin","suspend":true,"method":"dump","verify":false,"replicas":2,"s3":{"bucket":"bucket","prefix":"a/b","endpoint":"https://minio:9000","region":"eu","existingSecret":"s3"},"retention":{"last":0}}`},
+		"BackupVolume":    {"--set=backup.persistence.existingClaim=mine,backup.serviceAccount.create=false,backup.rbac.create=false"},
 		"Ingress":         {`--set-json=ingress={"enabled":true,"className":"nginx","hosts":["chat.example.com"],"tls":[{"secretName":"x","hosts":["chat.example.com"]}]}`},
 		"HTTPRoute":       {`--set-json=httpRoute={"enabled":true,"parentRefs":[{"name":"gateway","namespace":"infra"}],"hostnames":["chat.example.com"]}`},
 		"PodMonitor":      {"--set=metrics.podMonitor.enabled=true,metrics.podMonitor.interval=15s"},

@@ -99,6 +99,11 @@ readinessProbe:
 {{- if and .Values.search.enabled .Values.elasticsearch.enabled }}yes{{ end -}}
 {{- end }}
 
+{{/* Whether backups are on: as it is said, else where the chart runs Redis. */}}
+{{- define "chat-system.runsBackup" -}}
+{{- if kindIs "bool" .Values.backup.enabled | ternary .Values.backup.enabled .Values.redis.enabled }}yes{{ end -}}
+{{- end }}
+
 {{/* The Secret of the administrator's token and of the in-chart engines' passwords. */}}
 {{- define "chat-system.secretName" -}}
 {{- .Values.auth.existingSecret | default (include "chat-system.fullname" .) -}}
@@ -280,18 +285,22 @@ It waits for the server, and its log says what is wrong with the database. Takes
 {{- if $root.Values.networkPolicy.egress.enabled }}
 egress:
   - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+  {{- if ne (index . 1) "backup" }}
   {{- range fromYamlArray (include "chat-system.engines" $root) }}
   - ports: [{port: {{ . }}}]
     to:
       - podSelector:
           matchLabels: {{- include "chat-system.selectorLabels" (list $root .) | nindent 12 }}
   {{- end }}
-  {{- if eq (index . 1) "flusher" }}
-  # The Kubernetes API, for the Leases. No selector names it, and it listens on one port or the other.
+  {{- end }}
+  {{- if has (index . 1) (list "flusher" "backup") }}
+  # The Kubernetes API, for the Leases and the backups. No selector names it, and it listens on one port or the other.
   - ports: [{port: 443}, {port: 6443}]
   {{- end }}
+  {{- if ne (index . 1) "backup" }}
   {{- with $root.Values.networkPolicy.egress.rules }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
   {{- end }}
 {{- end }}
 {{- end }}

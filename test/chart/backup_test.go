@@ -1,0 +1,235 @@
+package chart
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	controller "chat-system/backup-controller"
+	"chat-system/backup-controller/v1alpha1"
+	"chat-system/internal/enginetest/kubernetes"
+)
+
+// log is what replicas write.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// release is what the chart makes of backups, in a namespace of a real API server, with replicas that have no rights but those of the chart.
+type release struct {
+	t *testing.T
+	client.Client
+	*kubernetes.Server
+	config controller.Config
+	log    *log
+}
+
+func install(t *testing.T) *release {
+	t.Helper()
+	server := kubernetes.Start(t)
+	if _, err := envtest.InstallCRDs(server.Config, envtest.CRDInstallOptions{Paths: []string{"../../charts/chat-system/crds"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := v1alpha1.AddToScheme(scheme.Scheme); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(server.Config, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &release{t: t, Client: c, Server: server, log: &log{}}
+	r.config = controller.Config{
+		Place: controller.Place{Namespace: server.Namespace, Release: "chat", Records: "chat-chat-system-backup-records"},
+		API:   server.User(t, server.Namespace+"-controller"), Lease: "chat-chat-system-backup",
+		Template: filepath.Join(t.TempDir(), "job.yaml"), Log: slog.New(slog.NewTextHandler(io.MultiWriter(r.log, t.Output()), nil)),
+	}
+	for _, o := range render(t, "--namespace="+server.Namespace) {
+		if o.GetLabels()["app.kubernetes.io/component"] != "backup" {
+			continue
+		}
+		switch o.GetKind() {
+		case "Role", "ConfigMap", "Lease", "RedisBackupSchedule", "PersistentVolumeClaim":
+			o.SetNamespace(server.Namespace)
+			r.must(c.Create(t.Context(), o))
+		}
+		if text, _, err := unstructured.NestedString(o.Object, "data", "job.yaml"); err == nil && text != "" {
+			r.must(os.WriteFile(r.config.Template, []byte(text), 0o600))
+		}
+	}
+	r.must(c.Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "user", Namespace: server.Namespace},
+		Subjects:   []rbacv1.Subject{{Kind: "User", Name: server.Namespace + "-controller"}},
+		RoleRef:    rbacv1.RoleRef{Kind: "Role", Name: "chat-chat-system-backup"},
+	}))
+	return r
+}
+
+func (r *release) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// replica runs the controller; stop ends it and waits for that.
+func (r *release) replica() (ops string, stop func()) {
+	r.t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	r.must(err)
+	config := r.config
+	config.Ops = ln
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- controller.Run(ctx, config) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			r.t.Error(err)
+		}
+	})
+	r.t.Cleanup(stop)
+	return "http://" + ln.Addr().String(), stop
+}
+
+// until waits for something.
+func (r *release) until(what string, is func() bool) {
+	r.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	timeout := time.NewTimer(90 * time.Second)
+	defer timeout.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-timeout.C:
+			r.t.Fatalf("not within 90 s: %s; the log says: %s", what, r.log)
+		}
+	}
+}
+
+func (r *release) is(name string, o client.Object) bool {
+	return r.Get(r.t.Context(), client.ObjectKey{Namespace: r.Namespace, Name: name}, o) == nil
+}
+
+// complete plays kubelet and Job controller.
+func (r *release) complete(name string) {
+	r.t.Helper()
+	j := &batchv1.Job{}
+	r.until("the Job "+name, func() bool { return r.is(name, j) })
+	now := metav1.Now()
+	j.Status.StartTime, j.Status.CompletionTime, j.Status.Succeeded = &now, &now, 1
+	for _, c := range []batchv1.JobConditionType{batchv1.JobSuccessCriteriaMet, batchv1.JobComplete} {
+		j.Status.Conditions = append(j.Status.Conditions, batchv1.JobCondition{Type: c, Status: corev1.ConditionTrue, LastTransitionTime: now})
+	}
+	r.must(r.Status().Update(r.t.Context(), j))
+}
+
+func answer(url string) (int, string) {
+	response, err := http.Get(url)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return response.StatusCode, string(text)
+}
+
+// With the rights and objects of the chart, and nothing else, two replicas do all there is to do, each thing once.
+func TestTheControllerGetsAlongWithWhatTheChartGivesIt(t *testing.T) {
+	t.Parallel()
+	const name = "chat-chat-system"
+	r := install(t)
+	first, stopFirst := r.replica()
+	s := &v1alpha1.RedisBackupSchedule{}
+	r.until("the schedule is ready", func() bool {
+		return r.is(name, s) && meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionReady) && s.Status.Next != nil
+	})
+
+	second, stopSecond := r.replica() // the first one leads
+	for _, ops := range []string{first, second} {
+		r.until("both are ready", func() bool { code, _ := answer(ops + "/readyz"); return code == http.StatusOK })
+	}
+	c := &batchv1.CronJob{}
+	r.must(r.Get(t.Context(), client.ObjectKey{Namespace: r.Namespace, Name: name}, c))
+	scheduled := &batchv1.Job{ObjectMeta: c.Spec.JobTemplate.ObjectMeta, Spec: c.Spec.JobTemplate.Spec}
+	scheduled.Namespace, scheduled.Name = r.Namespace, name+"-1"
+	scheduled.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(c, batchv1.SchemeGroupVersion.WithKind("CronJob"))}
+	r.must(r.Create(t.Context(), scheduled))
+	r.complete(scheduled.Name)
+	r.until("the schedule counts its backup", func() bool { return r.is(name, s) && s.Status.LastSuccess != nil })
+	for _, ops := range []string{first, second} {
+		r.until("the metrics tell it", func() bool {
+			_, text := answer(ops + "/metrics")
+			return strings.Contains(text, `chat_backup_last_success_timestamp_seconds{schedule="chat-chat-system"}`) &&
+				strings.Contains(text, `chat_backup_failures_total{schedule="chat-chat-system"} 0`) && strings.Contains(text, "chat_build_info")
+		})
+	}
+
+	stopFirst() // the other goes on
+	b := &v1alpha1.RedisBackup{
+		ObjectMeta: metav1.ObjectMeta{Name: "b", Namespace: r.Namespace, Labels: map[string]string{"app.kubernetes.io/instance": "chat"}},
+		Spec:       v1alpha1.RedisBackupSpec{Source: v1alpha1.Source{Storage: s.Spec.Storage}},
+	}
+	r.must(r.Create(t.Context(), b))
+	r.complete("b")
+	rr := &v1alpha1.RedisRestore{ObjectMeta: *b.ObjectMeta.DeepCopy(), Spec: v1alpha1.RedisRestoreSpec{BackupName: "b"}}
+	rr.ResourceVersion, rr.UID = "", ""
+	r.must(r.Create(t.Context(), rr))
+	r.complete("b-restore")
+	r.until("the restore is completed", func() bool { return r.is("b", rr) && rr.Status.Phase == v1alpha1.PhaseCompleted })
+
+	stopSecond()
+	r.must(r.Delete(t.Context(), b)) // while nobody looks
+	r.replica()
+	j := &batchv1.Job{}
+	r.until("its Job is being deleted", func() bool { return r.is("b", j) && j.DeletionTimestamp != nil })
+	r.must(r.Patch(t.Context(), j, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))) // as the garbage collector
+	r.complete("b-delete")
+	r.until("the record is struck out", func() bool {
+		m := &corev1.ConfigMap{}
+		return r.is(r.config.Records, m) && m.Data["b"] == "" && !r.is("b-delete", j)
+	})
+	heard := &eventsv1.EventList{}
+	r.until("events are made", func() bool {
+		return r.List(t.Context(), heard, client.InNamespace(r.Namespace)) == nil && len(heard.Items) >= 3
+	})
+	if text := r.log.String(); strings.Contains(text, "forbidden") {
+		t.Errorf("a right is missing: %s", text)
+	}
+}
