@@ -66,7 +66,12 @@ func child(t *testing.T, task childTask, shell string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("bash", "-c", shell+` exec "$0"`, os.Args[0])
-	cmd.Env = append(os.Environ(), childConfig+"="+string(text))
+	temporary, err := os.MkdirTemp("", "backups-") //nolint:usetesting // a test's own is too long for a socket; what is killed leaves something there
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(temporary) })
+	cmd.Env = append(os.Environ(), childConfig+"="+string(text), "TMPDIR="+temporary)
 	return cmd
 }
 
