@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -34,7 +35,7 @@ func (r *backups) Reconcile(ctx context.Context, req reconcile.Request) (reconci
 	case rec != nil && (b == nil || b.UID != rec.Backup):
 		return r.remove(ctx, m, req.Name, rec)
 	case b == nil:
-		return reconcile.Result{}, r.adopt(ctx, req.Name)
+		return reconcile.Result{}, errors.Join(r.sweep(ctx, req.Name), r.adopt(ctx, req.Name))
 	case !r.ours(b) || b.DeletionTimestamp != nil: // somebody else's finalizer: it is still there
 		return reconcile.Result{}, nil
 	}

@@ -60,6 +60,15 @@ func (r *backups) remove(ctx context.Context, m *corev1.ConfigMap, name string, 
 	return reconcile.Result{RequeueAfter: time.Millisecond}, nil // another RedisBackup of that name may wait
 }
 
+// sweep deletes the Job of a removal that is on record no more: a process that ended just then leaves it.
+func (r *backups) sweep(ctx context.Context, name string) error {
+	job, err := lookup(ctx, r, client.ObjectKey{Namespace: r.Namespace, Name: name + "-delete"}, &batchv1.Job{})
+	if err != nil || job == nil || !r.ours(job) || job.Labels[labelBackup] != name {
+		return err
+	}
+	return r.deleteJob(ctx, job, metav1.DeletePropagationBackground)
+}
+
 // erase makes the Job that deletes the data. It goes with the record, and so with the release.
 func (r *backups) erase(ctx context.Context, m *corev1.ConfigMap, name string, rec *record) error {
 	job := r.job(name+"-delete", task{

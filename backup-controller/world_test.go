@@ -32,7 +32,8 @@ var install sync.Once
 type world struct {
 	t *testing.T
 	*controller
-	client.WithWatch // the test's own, past every fault
+	client.WithWatch     // the test's own, past every fault
+	passes           int // since it was last at rest
 	told             *events.FakeRecorder
 }
 
@@ -252,7 +253,7 @@ func (w *world) each(list client.ObjectList, do func(client.Object)) {
 // settle reconciles everything, again and again, until nothing changes and nothing fails any more.
 func (w *world) settle() {
 	w.t.Helper()
-	for range 30 {
+	for w.passes = range 30 {
 		before := w.versions()
 		err := w.pass()
 		w.collect()
@@ -275,6 +276,11 @@ func (w *world) pass() error {
 	names := map[string]bool{}
 	w.each(&v1alpha1.RedisBackupList{}, func(o client.Object) { names[o.GetName()] = true })
 	w.each(&batchv1.JobList{}, func(o client.Object) { names[o.GetName()] = true })
+	w.each(&batchv1.JobList{}, func(o client.Object) {
+		if name := o.GetLabels()[labelBackup]; name != "" {
+			names[name] = true
+		}
+	})
 	for name := range read(w, w.Records, &corev1.ConfigMap{}).Data {
 		names[name] = true
 	}
