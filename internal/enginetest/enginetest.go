@@ -58,8 +58,8 @@ func (p *Process) Kill() { p.t.Helper(); p.must(p.s.kill()) }
 // Stop sends SIGTERM and waits until the process is gone. It may be paused or down.
 func (p *Process) Stop() { p.t.Helper(); p.must(p.s.stop()) }
 
-// Pause sends SIGSTOP: connections stay open and nothing answers.
-func (p *Process) Pause() { p.t.Helper(); p.must(p.s.signal(syscall.SIGSTOP)) }
+// Pause sends SIGSTOP and waits until every thread has stopped: connections stay open and nothing answers any more.
+func (p *Process) Pause() { p.t.Helper(); p.must(p.s.pause()) }
 
 // Resume ends a Pause.
 func (p *Process) Resume() { p.t.Helper(); p.must(p.s.signal(syscall.SIGCONT)) }

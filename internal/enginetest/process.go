@@ -132,6 +132,32 @@ func (s *server) signal(sig syscall.Signal) error {
 	return err
 }
 
+// pause stops the process. A signal reaches each thread when that thread next looks: until then one may still answer.
+func (s *server) pause() error {
+	if err := s.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for end := time.Now().Add(stopTimeout); s.running() && !stopped(s.cmd.Process.Pid); {
+		if time.Now().After(end) {
+			return fmt.Errorf("%s does not stop", s.name)
+		}
+		<-time.After(pollEvery)
+	}
+	return nil
+}
+
+// stopped says whether all threads of a process are; without Linux' /proc it can't be known.
+func stopped(pid int) bool {
+	stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is right
+	for _, file := range stats {
+		stat, err := os.ReadFile(file) //nolint:gosec // of the process that was started
+		if err == nil && !strings.Contains(string(stat), ") T ") {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *server) kill() error { return s.end(syscall.SIGKILL) }
 
 func (s *server) stop() error {

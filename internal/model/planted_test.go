@@ -87,7 +87,7 @@ var planted = []struct {
 	{one(named("restore-live")), Without(ClosedRefuses), restoreLivelock},
 	{named("restore-overdue"), Without(OverdueIsOpenedAnew), restoreLivelock},
 	{named("restore-overdue"), Without(ReplayAfterFlush), numberTaken},
-	{named("restore-overdue"), Without(ReplayComparesGeneration), numberTaken},
+	{named("restore-overdue"), Without(ReplayComparesGeneration), numberGivenAgain},
 	{one(named("restore")), Without(ReplayLeavesStored, ReplayLeavesKeys), storedTwice},
 	{named("restore-keys"), Without(ReplayLeavesKeys), storedTwice},
 	{one(named("restore")), Without(ReplayLeavesTaken), notStored},
