@@ -6,5 +6,5 @@ package model
 // break is found among the first.
 const (
 	wholeStates   = 60_000
-	plantedStates = 600_000
+	plantedStates = 800_000
 )
