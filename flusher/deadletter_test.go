@@ -190,6 +190,36 @@ func TestADiscardedChatIsGone(t *testing.T) {
 	})
 }
 
+// A letter of search has its row: it is no number of its own.
+func TestWhatSearchRefusedIsNotCountedTwice(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		app := b.app()
+		c := b.chat(app)
+		b.post(app, c, "one")
+		b.flush()
+		row, err := b.db.ApplicationByToken(t.Context(), app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sink := range []string{"index", db.SinkRestore} {
+			err := b.db.InsertDeadLetters(t.Context(), []db.InsertDeadLettersRow{{
+				Version: 1, Sink: sink, Kind: "message", ApplicationID: row.ID, ChatNumber: c, Number: 1, Payload: []byte("{}"), Reason: "refused",
+				State: flusher.StateOpen, CreatedAt: row.CreatedAt,
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := flusher.New(b.config, b.db, b.queue, b.ledger()).Recount(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := b.store.Chat(t.Context(), app, c); err != nil || got.MessagesCount != 1 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
 func TestTheRecountRepairsWrongCounts(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, b *bundle) {
