@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -241,13 +240,4 @@ func await(t *testing.T, what string, f func() error) {
 			t.Fatalf("%s: %v", what, err)
 		}
 	}
-}
-
-// redisServer is the program that enginetest starts too.
-func redisServer(args ...string) *exec.Cmd {
-	words := strings.Fields(os.Getenv("CHAT_TEST_REDIS_SERVER"))
-	if len(words) == 0 {
-		words = []string{"redis-server"}
-	}
-	return exec.Command(words[0], append(words[1:], args...)...) // Spawn ends it
 }

@@ -12,7 +12,6 @@
 //
 //	CHAT_TEST_MYSQLD             mysqld or mariadbd, a command with leading arguments, separated by spaces
 //	                             (--no-defaults among them, when it has any options)
-//	CHAT_TEST_REDIS_SERVER       redis-server, likewise
 //	CHAT_TEST_VERSITYGW          versitygw, likewise
 //	CHAT_TEST_ELASTICSEARCH_URL  a running Elasticsearch that SharedElasticsearch uses; `make test` sets it
 package enginetest

@@ -12,6 +12,11 @@ func program(variable string, names ...string) ([]string, error) {
 	if command := strings.Fields(os.Getenv(variable)); len(command) > 0 {
 		return command, nil
 	}
+	return installed(names...)
+}
+
+// installed gives the path of the first of some programs that is there.
+func installed(names ...string) ([]string, error) {
 	for _, name := range names {
 		for _, place := range []string{name, "/usr/sbin/" + name} { // a user's PATH may lack /usr/sbin
 			if path, err := exec.LookPath(place); err == nil {

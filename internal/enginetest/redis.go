@@ -28,7 +28,7 @@ func Redis(t TB, flags ...string) *RedisServer {
 }
 
 func redisServer(flags []string) (*server, string, error) {
-	command, err := program("CHAT_TEST_REDIS_SERVER", "redis-server")
+	command, err := installed("redis-server")
 	if err != nil {
 		return nil, "", err
 	}
