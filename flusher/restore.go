@@ -62,7 +62,10 @@ var ErrOtherDatabase = errors.New("the backup does not belong to this database")
 //
 // Chats come first: whether a message's chat is still that of the backup is asked of its row.
 func (f *Flusher) Restore(ctx context.Context, b Backup, dryRun bool) (Restored, error) {
-	r := &restore{f: f, backup: b, out: Restored{DryRun: dryRun}, highest: map[int]chat.Version{}, chats: map[queue.Place]time.Time{}, apps: map[int64]bool{}}
+	r := &restore{
+		f: f, backup: b, out: Restored{DryRun: dryRun}, highest: map[int]chat.Version{}, apps: map[int64]bool{},
+		chats: map[queue.Place]time.Time{}, edited: map[queue.Place]bool{}, planned: map[queue.Place]row{}, last: map[chat.Scope]int64{},
+	}
 	if err := r.survey(ctx); err != nil {
 		return r.out, err
 	}
@@ -95,6 +98,11 @@ type restore struct {
 	highest map[int]chat.Version      // version of each partition of the backup
 	chats   map[queue.Place]time.Time // when each chat that the backup holds was created
 	apps    map[int64]bool            // whether the database knows the application
+	edited  map[queue.Place]bool      // messages that the backup holds an edit of
+
+	// What a dry run would have stored by now, as far as what follows depends on it.
+	planned map[queue.Place]row // messages that are edited later
+	last    map[chat.Scope]int64
 }
 
 // survey reads all of the backup once: whether it fits the database, and what is to be known before anything is stored.
@@ -116,8 +124,11 @@ func (r *restore) survey(ctx context.Context) error {
 			if r.f.queue.Partition(e.Scope) != p {
 				return fmt.Errorf("%w: it was taken with another number of partitions", ErrOtherDatabase)
 			}
-			if e.Kind == queue.ChatCreated {
-				r.chats[queue.Place{Scope: e.Scope, Number: e.Number}] = e.CreatedAt
+			switch e.Kind {
+			case queue.ChatCreated:
+				r.chats[place(&e)] = e.CreatedAt
+			case queue.MessageEdited:
+				r.edited[place(&e)] = true
 			}
 			if _, asked := r.apps[e.Scope.Application]; asked {
 				continue
@@ -173,8 +184,8 @@ func (r *restore) partition(ctx context.Context, p int, kind phase) error {
 	return r.index(ctx, p)
 }
 
-// look tells whether anything of a partition is missing, without closing it. Then it counts nothing but for a dry run:
-// what has not been flushed yet may seem to be missing.
+// look tells whether anything of a partition is missing, without closing it. Unless it is a dry run it looks no further
+// then, and counts nothing: what has not been flushed yet may seem to be missing.
 func (r *restore) look(ctx context.Context, p int, kind phase) (missing bool, err error) {
 	counted := r.out
 	for es, err := range r.batches(ctx, p, kind) {
@@ -185,13 +196,13 @@ func (r *restore) look(ctx context.Context, p int, kind phase) (missing bool, er
 		if err != nil {
 			return false, err
 		}
-		missing = missing || plan.any()
+		if plan.any() && !r.out.DryRun {
+			r.out = counted
+			return true, nil
+		}
 		r.out.add(plan)
 	}
-	if missing && !r.out.DryRun {
-		r.out = counted
-	}
-	return missing, nil
+	return false, nil
 }
 
 // batches are the backup's entries of one kind, as many at once as a transaction takes.

@@ -48,6 +48,9 @@ type decision struct {
 // at which it was accepted, and an edit is done when its message has its version or a higher one.
 func (r *restore) decide(ctx context.Context, q *db.Queries, p int, es []queue.Entry) (plan, error) {
 	d := &decision{r: r, q: q, p: p, rows: map[queue.Place]row{}, dead: map[queue.Place][]db.DeadLetter{}, anew: map[chat.Scope]bool{}, last: map[chat.Scope]int64{}, letters: map[chat.Version]bool{}}
+	if r.out.DryRun {
+		d.last = r.last
+	}
 	if err := d.read(ctx, es); err != nil {
 		return plan{}, err
 	}
@@ -150,6 +153,9 @@ func (d *decision) readDead(ctx context.Context, es []queue.Entry) error {
 func (d *decision) create(ctx context.Context, e *queue.Entry) error {
 	at := place(e)
 	row, taken := d.rows[at]
+	if n, known := d.last[e.Scope]; known && taken {
+		d.last[e.Scope] = max(n, e.Number) // of a dry run: pods go on beside it
+	}
 	if taken && (row.created.Equal(e.CreatedAt) || row.version == 0) {
 		d.plan.stored++
 		return nil
@@ -197,6 +203,9 @@ func (d *decision) create(ctx context.Context, e *queue.Entry) error {
 		return nil
 	}
 	d.rows[at] = newRow(e)
+	if d.r.out.DryRun && d.r.edited[at] {
+		d.r.planned[at] = d.rows[at]
+	}
 	d.plan.store = append(d.plan.store, *e)
 	return nil
 }
@@ -207,6 +216,9 @@ func newRow(e *queue.Entry) row { return row{e.CreatedAt, e.Version} }
 func (d *decision) edit(e *queue.Entry) {
 	at := place(e)
 	row, there := d.rows[at]
+	if !there {
+		row, there = d.r.planned[at]
+	}
 	if there && row.created.Equal(e.CreatedAt) {
 		if row.version >= e.Version {
 			d.plan.stored++

@@ -503,3 +503,45 @@ func TestWhatIsRestoredIsFound(t *testing.T) {
 		t.Error("after a second time")
 	}
 }
+
+// More than one transaction takes, each of which builds on what the ones before it store; a dry run says the same.
+func TestARestoreOfMoreThanATransactionTakes(t *testing.T) {
+	t.Parallel()
+	const messages = 7000
+	b := newRestoring(t)
+	app := b.app()
+	c := b.chat(app)
+	b.flush()
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			for range messages / 100 {
+				if _, _, err := b.store.CreateMessage(t.Context(), app, c, "queued", chat.Idempotency{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, n := range []int64{2, 2, messages} {
+		if _, err := b.store.EditMessage(t.Context(), app, c, n, "edited"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := b.backup()
+	b.lose()
+	stop := b.start()
+	defer stop()
+	dry, err := flusher.New(b.config, b.db, b.queue, b.ledger()).Restore(t.Context(), kept, true)
+	if want := (flusher.Restored{DryRun: true, AlreadyStored: 1, Stored: messages + 3}); err != nil || dry != want {
+		t.Errorf("a dry run says %+v, and not %+v: %v", dry, want, err)
+	}
+	b.restore(kept, flusher.Restored{AlreadyStored: 1, Stored: messages + 3})
+	b.restore(kept, flusher.Restored{AlreadyStored: messages + 4})
+	if n := b.post(app, c, "next"); n != messages+1 {
+		t.Errorf("the next message is %d", n)
+	}
+	if l := b.letters(flusher.StateOpen); len(l) > 0 {
+		t.Errorf("dead letters %v", l)
+	}
+}
