@@ -1,7 +1,7 @@
 // Package controller is the backup controller: it makes Jobs of what the kinds in v1alpha1 ask for, and writes down what the
 // Jobs told. It sees the objects of one release (the label app.kubernetes.io/instance) in one namespace.
 //
-//	RedisBackupSchedule ──owns──► CronJob ──► Job ─┐
+//	RedisBackupSchedule ──owns──► CronJob ──► Job ─┐       (and makes the volume that it asks for)
 //	        ▲                                      ├──told in its termination message──► RedisBackup's status
 //	        │            RedisBackup, by hand ──► Job
 //	        └── status is counted from the RedisBackups
@@ -21,6 +21,7 @@
 //
 //	run.go       the process: leader election, health, metrics
 //	schedule.go  RedisBackupSchedule → CronJobs; its status
+//	volume.go    the volume that a schedule asks for
 //	backup.go    Job ↔ RedisBackup
 //	record.go    which RedisBackups there are
 //	removal.go   deletes the data of those that are gone

@@ -8,9 +8,12 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"chat-system/backup-controller/v1alpha1"
 )
 
 var errFault = errors.New("a fault of the API server")
@@ -80,7 +83,9 @@ func (f *faulty) client(c client.WithWatch) client.Client {
 // and its removal.
 func life(w *world) {
 	w.t.Helper()
-	w.schedule("s", nil)
+	w.schedule("s", func(s *v1alpha1.RedisBackupScheduleSpec) {
+		s.Volume = &v1alpha1.Volume{Size: resource.MustParse("1Gi")}
+	})
 	w.backup("b", nil)
 	w.restore("r", "b")
 	w.settle()

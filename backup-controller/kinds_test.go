@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,16 +27,19 @@ func TestWhatCannotBeIsRefused(t *testing.T) {
 		return &v1alpha1.RedisBackupSchedule{ObjectMeta: w.meta(name), Spec: v1alpha1.RedisBackupScheduleSpec{Source: v1alpha1.Source{Storage: claim}, Retention: keep}}
 	}
 	for want, o := range map[string]client.Object{
-		"exactly one of persistentVolumeClaim and s3":       backup("both", v1alpha1.Storage{PersistentVolumeClaim: claim.PersistentVolumeClaim, S3: s3}, nil),
-		"spec.storage: Invalid value":                       backup("none", v1alpha1.Storage{}, nil),
-		"at most 56 characters":                             backup(strings.Repeat("a", 57), claim, nil),
-		"must not end with -delete":                         backup("a-delete", claim, nil),
-		"lower-case letters, digits and hyphens":            backup("a.b", claim, nil),
-		"spec.redis.url":                                    backup("password", claim, func(s *v1alpha1.RedisBackupSpec) { s.Redis = &v1alpha1.Redis{URL: "redis://:secret@r"} }),
-		"spec.method: Unsupported value":                    backup("method", claim, func(s *v1alpha1.RedisBackupSpec) { s.Method = "copy" }),
-		"spec.deadlineSeconds":                              backup("deadline", claim, func(s *v1alpha1.RedisBackupSpec) { s.DeadlineSeconds = 5 }),
-		"one of last, hourly, daily and weekly":             schedule("keeps-none", v1alpha1.Retention{Daily: 0, Hourly: 0, Last: 0, Weekly: 0}),
-		"at most 46 characters":                             schedule(strings.Repeat("a", 47), v1alpha1.Retention{Last: 1}),
+		"exactly one of persistentVolumeClaim and s3": backup("both", v1alpha1.Storage{PersistentVolumeClaim: claim.PersistentVolumeClaim, S3: s3}, nil),
+		"spec.storage: Invalid value":                 backup("none", v1alpha1.Storage{}, nil),
+		"at most 56 characters":                       backup(strings.Repeat("a", 57), claim, nil),
+		"must not end with -delete":                   backup("a-delete", claim, nil),
+		"lower-case letters, digits and hyphens":      backup("a.b", claim, nil),
+		"spec.redis.url":                              backup("password", claim, func(s *v1alpha1.RedisBackupSpec) { s.Redis = &v1alpha1.Redis{URL: "redis://:secret@r"} }),
+		"spec.method: Unsupported value":              backup("method", claim, func(s *v1alpha1.RedisBackupSpec) { s.Method = "copy" }),
+		"spec.deadlineSeconds":                        backup("deadline", claim, func(s *v1alpha1.RedisBackupSpec) { s.DeadlineSeconds = 5 }),
+		"one of last, hourly, daily and weekly":       schedule("keeps-none", v1alpha1.Retention{Daily: 0, Hourly: 0, Last: 0, Weekly: 0}),
+		"at most 46 characters":                       schedule(strings.Repeat("a", 47), v1alpha1.Retention{Last: 1}),
+		"volume needs storage.persistentVolumeClaim": &v1alpha1.RedisBackupSchedule{ObjectMeta: w.meta("s3"), Spec: v1alpha1.RedisBackupScheduleSpec{
+			Source: v1alpha1.Source{Storage: v1alpha1.Storage{S3: s3}}, Volume: &v1alpha1.Volume{Size: resource.MustParse("1Gi")},
+		}},
 		"must not end with -delete, -restore or -prune: so": schedule("a-prune", v1alpha1.Retention{Last: 1}),
 	} {
 		if strings.HasPrefix(want, "one of last") { // an empty retention gets the defaults: zeros have to be said

@@ -35,8 +35,10 @@ type report struct {
 	// of restoring
 	Stored        int64 `json:"stored"`
 	AlreadyStored int64 `json:"alreadyStored"`
+	GivenUp       int64 `json:"givenUp"`
 	DeadLettered  int64 `json:"deadLettered"`
 	Partitions    int64 `json:"partitions"`
+	ClosedNs      int64 `json:"closedNs"`
 }
 
 type shard struct {

@@ -2,6 +2,8 @@ package controller
 
 import (
 	"context"
+	"math"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -68,7 +70,8 @@ func (r *restores) follow(ctx context.Context, rr *v1alpha1.RedisRestore) error 
 	}
 	s.Run = observe(s.Run, job, rep)
 	if rep != nil {
-		s.Stored, s.AlreadyStored, s.DeadLettered, s.Partitions = rep.Stored, rep.AlreadyStored, rep.DeadLettered, rep.Partitions
+		s.Stored, s.AlreadyStored, s.GivenUp, s.DeadLettered = rep.Stored, rep.AlreadyStored, rep.GivenUp, rep.DeadLettered
+		s.Partitions, s.ClosedSeconds = rep.Partitions, int64(math.Ceil(time.Duration(rep.ClosedNs).Seconds()))
 	}
 	return nil
 }

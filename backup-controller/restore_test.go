@@ -10,7 +10,7 @@ import (
 	"chat-system/backup-controller/v1alpha1"
 )
 
-const restored = `{"stored":5,"alreadyStored":7,"deadLettered":1,"partitions":16,"dryRun":true}`
+const restored = `{"stored":5,"alreadyStored":7,"givenUp":2,"deadLettered":1,"partitions":16,"closedNs":1200000000,"dryRun":true}`
 
 func TestARestoreWaitsForItsBackupAndRunsOnce(t *testing.T) {
 	t.Parallel()
@@ -39,7 +39,7 @@ func TestARestoreWaitsForItsBackupAndRunsOnce(t *testing.T) {
 	}
 	w.end("r-restore", batchv1.JobComplete, noon, restored)
 	w.settle()
-	if s := status(); s.Phase != v1alpha1.PhaseCompleted || s.Stored != 5 || s.AlreadyStored != 7 || s.DeadLettered != 1 || s.Partitions != 16 {
+	if s := status(); s.Phase != v1alpha1.PhaseCompleted || s.Stored != 5 || s.AlreadyStored != 7 || s.GivenUp != 2 || s.DeadLettered != 1 || s.Partitions != 16 || s.ClosedSeconds != 2 {
 		t.Errorf("%+v", s)
 	}
 	w.remove(w.theJob("r-restore"))

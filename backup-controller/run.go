@@ -89,12 +89,12 @@ func options(c Config, scheme *runtime.Scheme) ctrl.Options {
 				&corev1.ConfigMap{}: {Field: fields.OneTermEqualSelector("metadata.name", c.Records)},
 			},
 		},
-		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{
-			&v1alpha1.RedisBackupSchedule{}, &v1alpha1.RedisBackup{}, &v1alpha1.RedisRestore{},
-			&batchv1.CronJob{}, &batchv1.Job{}, &corev1.Pod{}, &corev1.ConfigMap{},
-		}}},
+		NewClient: func(config *rest.Config, o client.Options) (client.Client, error) {
+			o.Cache = nil // all reads go to the API server
+			return client.New(config, o)
+		},
 		// A replica that stands by fills its caches, so that it is ready to follow.
-		Controller:     config.Controller{EnableWarmup: new(true), SkipNameValidation: new(true)},
+		Controller:     config.Controller{EnableWarmup: new(true), SkipNameValidation: new(true), ReconciliationTimeout: time.Minute},
 		LeaderElection: true, LeaderElectionID: c.Lease, LeaderElectionNamespace: c.Namespace, LeaderElectionReleaseOnCancel: true,
 		Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0", // operations answers both on one port
 	}

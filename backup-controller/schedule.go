@@ -41,6 +41,10 @@ func (r *schedules) Reconcile(ctx context.Context, req reconcile.Request) (recon
 	if s.Spec.Suspend {
 		ready.Reason, ready.Message = "Suspended", "its CronJobs are suspended"
 	}
+	failure := r.ensureVolume(ctx, s)
+	if failure != nil {
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, "NoVolume", failure.Error()
+	}
 	for _, job := range []func(*v1alpha1.RedisBackupSchedule) (*batchv1.CronJob, error){r.taking, r.pruning} {
 		want, err := job(s)
 		if err == nil {
@@ -68,11 +72,14 @@ func (r *schedules) Reconcile(ctx context.Context, req reconcile.Request) (recon
 	if _, err := r.patchStatus(ctx, s, after, s.Status, after.Status); err != nil {
 		return reconcile.Result{}, err
 	}
+	if refused(failure) {
+		failure = nil // until somebody edits the schedule
+	}
 	if news && ready.Status == metav1.ConditionFalse {
 		r.events.Eventf(s, nil, corev1.EventTypeWarning, ready.Reason, "Schedule", "%s", ready.Message)
 	}
-	if after.Status.Next == nil {
-		return reconcile.Result{}, nil
+	if failure != nil || after.Status.Next == nil {
+		return reconcile.Result{}, failure
 	}
 	return reconcile.Result{RequeueAfter: max(after.Status.Next.Sub(r.now()), 0) + time.Second}, nil // then the next is another
 }

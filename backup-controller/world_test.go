@@ -241,6 +241,10 @@ func (w *world) each(list client.ObjectList, do func(client.Object)) {
 		for i := range l.Items {
 			do(&l.Items[i])
 		}
+	case *corev1.PersistentVolumeClaimList:
+		for i := range l.Items {
+			do(&l.Items[i])
+		}
 	case *corev1.ConfigMapList:
 		for i := range l.Items {
 			do(&l.Items[i])
@@ -302,6 +306,7 @@ var everything = []func() client.ObjectList{
 	func() client.ObjectList { return &v1alpha1.RedisBackupScheduleList{} }, func() client.ObjectList { return &v1alpha1.RedisBackupList{} },
 	func() client.ObjectList { return &v1alpha1.RedisRestoreList{} }, func() client.ObjectList { return &batchv1.CronJobList{} },
 	func() client.ObjectList { return &batchv1.JobList{} }, func() client.ObjectList { return &corev1.ConfigMapList{} },
+	func() client.ObjectList { return &corev1.PersistentVolumeClaimList{} },
 }
 
 func (w *world) versions() string {
@@ -338,6 +343,8 @@ func (w *world) describe() string {
 				fmt.Fprintf(&all, " %s %q", o.Labels[labelTask], o.Spec.Template.Spec.Containers[0].Args)
 			case *batchv1.CronJob:
 				fmt.Fprintf(&all, " %s %v", o.Spec.Schedule, *o.Spec.Suspend)
+			case *corev1.PersistentVolumeClaim:
+				fmt.Fprintf(&all, " %s", o.Spec.Resources.Requests.Storage())
 			case *corev1.ConfigMap:
 				for name := range o.Data {
 					if r := recordOf(o, name); r != nil {

@@ -22,15 +22,81 @@ func TestContractInCluster(t *testing.T) {
 }
 
 // TestLoadInCluster loads the service until it is told to end, then holds it against what was acknowledged.
+func TestLoadInCluster(t *testing.T) {
+	t.Parallel()
+	l := loadUntilTold(t, loadOptions{})
+	l.checkLists()
+	messages := 0
+	for _, of := range l.messages {
+		messages += len(of)
+	}
+	_, _ = fmt.Fprintf(os.Stdout, "stored: %s %d %d\n", l.token, len(l.messages), messages) // the driver reads the pod's log
+}
+
+// TestLossInCluster is a load under which Redis is lost with its disk: what was acknowledged and not stored may go, and its
+// numbers are given anew. What must hold then is asked of the tables, by the driver.
+func TestLossInCluster(t *testing.T) {
+	t.Parallel()
+	l := loadUntilTold(t, loadOptions{lossy: true})
+	for chat := range int64(l.chats) {
+		l.post(chat+1, "the last")
+	}
+}
+
+// queuedMessages are those that wait in Redis when it is backed up and lost.
+const queuedMessages = 300
+
+// TestQueuedInCluster posts them, each with a key, while no flusher runs.
+func TestQueuedInCluster(t *testing.T) {
+	t.Parallel()
+	l := &load{client: inCluster(t, 1), messages: map[int64]map[int64]*written{}}
+	var app struct{ Token string }
+	l.insist("POST", "/applications", "the application", map[string]string{"name": "queued"}, &app)
+	l.token = app.Token
+	if n := l.newChat("the chat"); n != 1 {
+		t.Fatalf("the first chat has number %d", n)
+	}
+	for i := range int64(queuedMessages) {
+		if n := l.post(1, fmt.Sprintf("queued %d", i+1)); n != i+1 {
+			t.Fatalf("message %d has number %d", i+1, n)
+		}
+	}
+	_, _ = fmt.Fprintf(os.Stdout, "queued: %s\n", l.token) // the driver hands it to the next
+}
+
+// TestRestoredInCluster finds them in the application of TOKEN after the restore, each under its number and with its key.
+func TestRestoredInCluster(t *testing.T) {
+	t.Parallel()
+	l := &load{client: inCluster(t, 1), token: os.Getenv("TOKEN"), messages: map[int64]map[int64]*written{1: {}}}
+	for i := range int64(queuedMessages) {
+		body := fmt.Sprintf("queued %d", i+1)
+		if n := l.post(1, body); n != i+1 {
+			t.Errorf("%q, sent again, is message %d", body, n)
+		}
+	}
+	if got := l.replayed.Load(); got != queuedMessages {
+		t.Errorf("%d of %d answers were replayed", got, queuedMessages)
+	}
+	if n := l.post(1, "the next"); n != queuedMessages+1 {
+		t.Errorf("the next message has number %d", n)
+	}
+	l.checkLists()
+}
+
+func inCluster(t *testing.T, connections int) *client {
+	c := newClient(t, []string{os.Getenv("SERVICE")}, connections)
+	c.admin = os.Getenv("ADMIN_TOKEN")
+	return c
+}
+
+// loadUntilTold loads the service until it is told to end.
 //
 //	GET  /counts   what became of the requests up to now
 //	POST /end      ends the load
-func TestLoadInCluster(t *testing.T) {
-	t.Parallel()
-	const writers = 8
-	c := newClient(t, []string{os.Getenv("SERVICE")}, writers)
-	c.admin = os.Getenv("ADMIN_TOKEN")
-	l := startLoad(c, loadOptions{chats: 4, writers: writers})
+func loadUntilTold(t *testing.T, o loadOptions) *load {
+	o.chats, o.writers = 4, 8
+	c := inCluster(t, o.writers)
+	l := startLoad(c, o)
 	end := make(chan struct{})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /counts", func(w http.ResponseWriter, _ *http.Request) {
@@ -49,10 +115,5 @@ func TestLoadInCluster(t *testing.T) {
 	t.Cleanup(func() { _ = server.Close() })
 	<-end
 	l.end()
-	l.checkLists()
-	messages := 0
-	for _, of := range l.messages {
-		messages += len(of)
-	}
-	_, _ = fmt.Fprintf(os.Stdout, "stored: %s %d %d\n", l.token, len(l.messages), messages) // the driver reads the pod's log
+	return l
 }

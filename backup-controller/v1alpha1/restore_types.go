@@ -56,12 +56,18 @@ type RedisRestoreStatus struct {
 	// Writes that were there.
 	// +optional
 	AlreadyStored int64 `json:"alreadyStored,omitempty"`
-	// Writes that the database refused for their data, and that became dead letters.
+	// Writes that were accepted again, with their Idempotency-Key, since Redis was lost: their first number stays empty.
+	// +optional
+	GivenUp int64 `json:"givenUp,omitempty"`
+	// Writes whose number, or what they edit, belongs to another write by now. They are dead letters.
 	// +optional
 	DeadLettered int64 `json:"deadLettered,omitempty"`
-	// Partitions that were gone through.
+	// Partitions that something was missing of, and that took no writes for a while.
 	// +optional
 	Partitions int64 `json:"partitions,omitempty"`
+	// The longest such while, in seconds.
+	// +optional
+	ClosedSeconds int64 `json:"closedSeconds,omitempty"`
 }
 
 // RedisRestoreList is a list of them.

@@ -1,6 +1,9 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // RedisBackupSchedule takes backups of Redis again and again, and prunes old ones. Whoever deletes it keeps its backups.
 // +kubebuilder:object:root=true
@@ -27,8 +30,12 @@ type RedisBackupSchedule struct {
 }
 
 // RedisBackupScheduleSpec is when and what is backed up, and how long that is kept.
+// +kubebuilder:validation:XValidation:rule="!has(self.volume) || has(self.storage.persistentVolumeClaim)",message="volume needs storage.persistentVolumeClaim, which names the claim that is made"
 type RedisBackupScheduleSpec struct {
 	Source `json:",inline"`
+	// The PersistentVolumeClaim to make where there is none of the name in storage. It stays when the schedule goes.
+	// +optional
+	Volume *Volume `json:"volume,omitempty"`
 	// When backups are taken, in cron's five fields.
 	// +kubebuilder:default="0 * * * *"
 	// +kubebuilder:validation:MinLength=1
@@ -65,6 +72,16 @@ type RedisBackupScheduleSpec struct {
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	FailedJobsHistoryLimit int32 `json:"failedJobsHistoryLimit,omitempty"`
+}
+
+// Volume is what a PersistentVolumeClaim asks for.
+type Volume struct {
+	// How much room, such as 8Gi.
+	Size resource.Quantity `json:"size"`
+	// Its StorageClass; none: the cluster's default.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	StorageClassName *string `json:"storageClassName,omitempty"`
 }
 
 // Retention is what pruning keeps: what any of its rules wants to keep, and always the newest good backup.

@@ -76,12 +76,12 @@ func install(t *testing.T) *release {
 		API:   server.User(t, server.Namespace+"-controller"), Lease: "chat-chat-system-backup",
 		Template: filepath.Join(t.TempDir(), "job.yaml"), Log: slog.New(slog.NewTextHandler(io.MultiWriter(r.log, t.Output()), nil)),
 	}
-	for _, o := range render(t, "--namespace="+server.Namespace, "--set=backup.enabled=true") {
+	for _, o := range render(t, "--namespace="+server.Namespace) {
 		if o.GetLabels()["app.kubernetes.io/component"] != "backup" {
 			continue
 		}
 		switch o.GetKind() {
-		case "Role", "ConfigMap", "Lease", "RedisBackupSchedule", "PersistentVolumeClaim":
+		case "Role", "ConfigMap", "Lease", "RedisBackupSchedule":
 			o.SetNamespace(server.Namespace)
 			r.must(c.Create(t.Context(), o))
 		}

@@ -7,5 +7,6 @@
 //	others_test.go    other releases beside it
 //	external_test.go  engines outside of a release, with TLS
 //	mistakes_test.go  what operators do wrong
+//	backup_test.go    backups, the loss of Redis with its disk, and the restore
 //	e2e_test.go       what is done and must hold
 package e2e

@@ -140,6 +140,7 @@ func TestChart(t *testing.T) { //nolint:paralleltest // it is alone
 		t.Logf("%d chats and %d messages were acknowledged and read back", chats, messages)
 		c.stored(chats, messages)
 	})
+	step("Backups", c.backups)
 	step("Uninstall", c.uninstall)
 }
 
@@ -189,9 +190,10 @@ func (c *cluster) sql(query string) string {
 		`MYSQL_PWD=$MYSQL_PASSWORD exec mysql --host=127.0.0.1 --user="$MYSQL_USER" --skip-column-names --batch "$MYSQL_DATABASE" --execute="$0"`, query))
 }
 
-// uninstall removes the release. What its notes say is left, and nothing else; then the namespace can be deleted.
+// uninstall removes the release. What its notes say is left, and nothing else; without that, too, the namespace is empty and
+// can be deleted.
 func (c *cluster) uninstall() {
-	c.kubectl("delete", "pod", "load", "contract", "--ignore-not-found")
+	c.kubectl("delete", "pod", "--selector", "e2e=runner")
 	secret := c.secret()
 	c.helm("uninstall", release, "--wait", "--timeout=5m")
 	var kinds []string
@@ -200,14 +202,22 @@ func (c *cluster) uninstall() {
 			kinds = append(kinds, kind)
 		}
 	}
-	var left []string
-	c.until("nothing but volumes and the Secret is left", func() bool {
-		left = strings.Fields(c.kubectl("get", strings.Join(kinds, ","), "--output=name"))
-		left = slices.DeleteFunc(left, func(name string) bool {
-			return strings.HasPrefix(name, "persistentvolumeclaim/") || name == "secret/"+secret ||
-				name == "serviceaccount/default" || name == "configmap/kube-root-ca.crt"
+	empty := func(what string, but ...string) {
+		c.until(what, func() bool {
+			left := strings.Fields(c.kubectl("get", strings.Join(kinds, ","), "--output=name"))
+			left = slices.DeleteFunc(left, func(name string) bool {
+				return name == "serviceaccount/default" || name == "configmap/kube-root-ca.crt" ||
+					slices.ContainsFunc(but, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+			})
+			return len(left) == 0
 		})
-		return len(left) == 0
-	})
+	}
+	empty("what the notes say is left", "persistentvolumeclaim/", "secret/"+secret, "redisbackup.", "redisrestore.",
+		"job.batch/by-hand", "pod/by-hand", "job.batch/look", "pod/look", "job.batch/damaged", "pod/damaged", "job.batch/bring-back", "pod/bring-back")
+	mine := "app.kubernetes.io/instance=" + release
+	c.kubectl("delete", "redisbackups,redisrestores", "--selector", mine)
+	c.kubectl("delete", "pvc", "--selector", mine)
+	c.kubectl("delete", "secret", secret)
+	empty("nothing is left")
 	c.kubectl("delete", "namespace", c.namespace, "--timeout=3m")
 }

@@ -10,9 +10,14 @@ import (
 	"time"
 )
 
-// start runs a test of the runner's image in the cluster.
-func (c *cluster) start(name, test string) {
+// start runs a test of the runner's image in the cluster. Variables of its own are given as NAME=value.
+func (c *cluster) start(name, test string, variables ...string) {
 	c.t.Helper()
+	var more strings.Builder
+	for _, v := range variables {
+		key, value, _ := strings.Cut(v, "=")
+		fmt.Fprintf(&more, "\n        - {name: %s, value: %q}", key, value)
+	}
 	c.apply(fmt.Sprintf(`
 apiVersion: v1
 kind: Pod
@@ -32,7 +37,7 @@ spec:
       env:
         - {name: SERVICE, value: "%s-chat-system:80"}
         - name: ADMIN_TOKEN
-          valueFrom: {secretKeyRef: {name: %s, key: admin-token}}`, name, os.Getenv("E2E_RUNNER_IMAGE"), test, release, c.secret()))
+          valueFrom: {secretKeyRef: {name: %s, key: admin-token}}%s`, name, os.Getenv("E2E_RUNNER_IMAGE"), test, release, c.secret(), &more))
 }
 
 // succeeds waits until the runner has ended, and fails with what it printed unless it succeeded. It gives what it printed.
@@ -61,13 +66,19 @@ type counts struct {
 
 func (c *cluster) counts() counts {
 	c.t.Helper()
+	return c.countsOf("load")
+}
+
+// countsOf a pod that loads.
+func (c *cluster) countsOf(name string) counts {
+	c.t.Helper()
 	var n counts
 	c.until("the load's counts can be asked for", func() bool {
-		text, err := c.try("", "kubectl", "get", "--raw", "/api/v1/namespaces/"+c.namespace+"/pods/load:8080/proxy/counts")
+		text, err := c.try("", "kubectl", "get", "--raw", "/api/v1/namespaces/"+c.namespace+"/pods/"+name+":8080/proxy/counts")
 		return err == nil && json.Unmarshal([]byte(text), &n) == nil
 	})
 	if n.Failed {
-		c.t.Fatalf("the load has failed:\n%s", c.kubectl("logs", "load"))
+		c.t.Fatalf("the load has failed:\n%s", c.kubectl("logs", name))
 	}
 	return n
 }
@@ -100,8 +111,7 @@ type allowed struct{ refuse, cut bool }
 // finish ends the load and gives its token and how many chats and messages it has made.
 func (c *cluster) finish() (chats, messages int) {
 	c.t.Helper()
-	c.run("", "kubectl", "create", "--raw", "/api/v1/namespaces/"+c.namespace+"/pods/load:8080/proxy/end", "-f", "/dev/null")
-	log := c.succeeds("load")
+	log := c.ends("load")
 	var token string
 	for line := range strings.SplitSeq(log, "\n") {
 		if n, _ := fmt.Sscanf(line, "stored: %s %d %d", &token, &chats, &messages); n == 3 {
@@ -110,4 +120,11 @@ func (c *cluster) finish() (chats, messages int) {
 	}
 	c.t.Fatalf("the load does not say what it has made:\n%s", log)
 	return 0, 0
+}
+
+// ends ends a pod that loads, and gives what it printed.
+func (c *cluster) ends(name string) string {
+	c.t.Helper()
+	c.run("", "kubectl", "create", "--raw", "/api/v1/namespaces/"+c.namespace+"/pods/"+name+":8080/proxy/end", "-f", "/dev/null")
+	return c.succeeds(name)
 }

@@ -99,8 +99,9 @@ readinessProbe:
 {{- if and .Values.search.enabled .Values.elasticsearch.enabled }}yes{{ end -}}
 {{- end }}
 
+{{/* Whether backups are on: as it is said, else where the chart runs Redis. */}}
 {{- define "chat-system.runsBackup" -}}
-{{- if .Values.backup.enabled }}yes{{ end -}}
+{{- if kindIs "bool" .Values.backup.enabled | ternary .Values.backup.enabled .Values.redis.enabled }}yes{{ end -}}
 {{- end }}
 
 {{/* The Secret of the administrator's token and of the in-chart engines' passwords. */}}
