@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"chat-system/backup-controller/v1alpha1"
@@ -91,11 +90,7 @@ func (r *backups) follow(ctx context.Context, b *v1alpha1.RedisBackup) error {
 	}
 	switch {
 	case job == nil && b.Status.Phase == "":
-		job = r.job(b.Name, takeTask(b.Spec.Source))
-		if err := controllerutil.SetControllerReference(b, job, r.Scheme(), owned); err != nil {
-			return err
-		}
-		if err := r.Create(ctx, job); err != nil {
+		if job, err = r.createJob(ctx, b, b.Name, takeTask(b.Spec.Source)); err != nil {
 			return err
 		}
 		r.events.Eventf(b, job, corev1.EventTypeNormal, "JobCreated", "CreateJob", "the Job %s takes the backup", job.Name)

@@ -91,8 +91,9 @@ func TestABackupThatFailsSaysWhy(t *testing.T) {
 func TestABackupTakesNoJobOfAnother(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	other := w.job("b", takeTask(v1alpha1.Source{Storage: claim, DeadlineSeconds: 60}))
-	w.must(w.Create(t.Context(), other))
+	spec, err := w.jobSpec(t.Context(), takeTask(v1alpha1.Source{Storage: claim, DeadlineSeconds: 60}))
+	w.must(err)
+	w.must(w.Create(t.Context(), &batchv1.Job{ObjectMeta: w.meta("b"), Spec: spec}))
 	w.backup("b", nil)
 	w.settle()
 	if s := w.theBackup("b").Status; s.Phase != v1alpha1.PhaseFailed || s.Reason != reasonTaken {
@@ -116,7 +117,10 @@ func TestWhatIsOfAnotherReleaseIsLeftAlone(t *testing.T) {
 func TestAnS3BackupOfAnotherRedis(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	w.template.Spec.Containers[0].Env = append(w.template.Spec.Containers[0].Env, secretEnv("REDIS_PASSWORD", "release", "password", false))
+	template := read(w, w.Template, &corev1.PodTemplate{})
+	c := &template.Template.Spec.Containers[0]
+	c.Env = append(c.Env, secretEnv("REDIS_PASSWORD", "release", "password", false))
+	w.must(w.Update(t.Context(), template))
 	w.backup("b", func(s *v1alpha1.RedisBackupSpec) {
 		s.Storage = v1alpha1.Storage{S3: &v1alpha1.S3Storage{Bucket: "bucket", Prefix: "a/b", Endpoint: "https://minio:9000", Region: "eu", SecretName: "s3"}}
 		s.Redis = &v1alpha1.Redis{URL: "rediss://other:6379", SecretName: "other"}

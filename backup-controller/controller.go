@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,15 +19,15 @@ type Place struct {
 	Namespace string
 	Release   string // the value of app.kubernetes.io/instance
 	Records   string // the ConfigMap of the records
+	Template  string // the PodTemplate of what all Jobs have in common
 }
 
 // controller is what the reconcilers share.
 type controller struct {
 	client.Client // asks the API server, no cache
 	Place
-	template *corev1.PodTemplateSpec
-	events   events.EventRecorder
-	now      func() time.Time
+	events events.EventRecorder
+	now    func() time.Time
 }
 
 // ours says whether an object belongs to this release.

@@ -1,17 +1,16 @@
 package controller
 
 import (
-	"errors"
-	"fmt"
+	"context"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"chat-system/backup-controller/v1alpha1"
 )
@@ -85,25 +84,13 @@ func pruneTask(s v1alpha1.Source, keep v1alpha1.Retention) task {
 	}
 }
 
-// loadTemplate reads what all Jobs have in common, a PodTemplateSpec in YAML. Its first container is the one that runs the program.
-func loadTemplate(file string) (*corev1.PodTemplateSpec, error) {
-	text, err := os.ReadFile(file) //nolint:gosec // the operator names it
-	if err != nil {
-		return nil, fmt.Errorf("JOB_TEMPLATE: %w", err)
+// jobSpec lays a task over what the chart gives all Jobs, whose first container is the one that runs the program.
+func (c *controller) jobSpec(ctx context.Context, t task) (batchv1.JobSpec, error) {
+	template := &corev1.PodTemplate{}
+	if err := c.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: c.Template}, template); err != nil {
+		return batchv1.JobSpec{}, err
 	}
-	t := &corev1.PodTemplateSpec{}
-	if err := yaml.UnmarshalStrict(text, t); err != nil {
-		return nil, fmt.Errorf("JOB_TEMPLATE is no PodTemplateSpec: %w", err)
-	}
-	if len(t.Spec.Containers) == 0 {
-		return nil, errors.New("JOB_TEMPLATE has no container")
-	}
-	return t, nil
-}
-
-// jobSpec lays a task over the template.
-func (c *controller) jobSpec(t task) batchv1.JobSpec {
-	pod := c.template.DeepCopy()
+	pod := &template.Template
 	pod.Labels = merged(pod.Labels, c.labels(t))
 	pod.Spec.RestartPolicy = corev1.RestartPolicyNever // each attempt's report stays
 	pod.Spec.AutomountServiceAccountToken = new(false)
@@ -128,7 +115,7 @@ func (c *controller) jobSpec(t task) batchv1.JobSpec {
 		}})
 		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: "backups", MountPath: storageMount})
 	}
-	return batchv1.JobSpec{BackoffLimit: new(int32(retries)), ActiveDeadlineSeconds: new(t.deadline), Template: *pod}
+	return batchv1.JobSpec{BackoffLimit: new(int32(retries)), ActiveDeadlineSeconds: new(t.deadline), Template: *pod}, nil
 }
 
 // labels of a Job and its pods.
@@ -136,12 +123,17 @@ func (c *controller) labels(t task) map[string]string {
 	return merged(map[string]string{labelInstance: c.Release, labelTask: t.kind}, t.labels)
 }
 
-// job is a Job of the controller's own making, as against a CronJob's.
-func (c *controller) job(name string, t task) *batchv1.Job {
-	return &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.Namespace, Labels: c.labels(t)},
-		Spec:       c.jobSpec(t),
+// createJob makes a Job that goes with its owner.
+func (c *controller) createJob(ctx context.Context, owner client.Object, name string, t task) (*batchv1.Job, error) {
+	spec, err := c.jobSpec(ctx, t)
+	if err != nil {
+		return nil, err
 	}
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: c.Namespace, Labels: c.labels(t)}, Spec: spec}
+	if err := controllerutil.SetControllerReference(owner, job, c.Scheme(), owned); err != nil {
+		return nil, err
+	}
+	return job, c.Create(ctx, job)
 }
 
 func storageEnv(s v1alpha1.Storage) []corev1.EnvVar {

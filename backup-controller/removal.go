@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -71,14 +70,11 @@ func (r *backups) sweep(ctx context.Context, name string) error {
 
 // erase makes the Job that deletes the data. It goes with the record, and so with the release.
 func (r *backups) erase(ctx context.Context, m *corev1.ConfigMap, name string, rec *record) error {
-	job := r.job(name+"-delete", task{
+	_, err := r.createJob(ctx, m, name+"-delete", task{
 		kind: taskDelete, args: []string{"backup", "delete", name}, storage: rec.Storage, deadline: removalTime,
 		labels: map[string]string{labelBackup: name, labelUID: string(rec.Backup)},
 	})
-	if err := controllerutil.SetControllerReference(m, job, r.Scheme(), owned); err != nil {
-		return err
-	}
-	return r.Create(ctx, job)
+	return err
 }
 
 // complain tells why the data could not be deleted.

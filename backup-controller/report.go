@@ -52,7 +52,7 @@ func (c *controller) report(ctx context.Context, job *batchv1.Job) (*report, err
 		return nil, err
 	}
 	var last *corev1.ContainerStateTerminated
-	main := c.template.Spec.Containers[0].Name
+	main := job.Spec.Template.Spec.Containers[0].Name
 	for i := range pods.Items {
 		statuses := pods.Items[i].Status.ContainerStatuses
 		at := slices.IndexFunc(statuses, func(s corev1.ContainerStatus) bool { return s.Name == main && s.State.Terminated != nil })

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"chat-system/backup-controller/v1alpha1"
@@ -107,11 +106,8 @@ func (r *restores) start(ctx context.Context, rr *v1alpha1.RedisRestore, storage
 	if rr.Spec.DryRun {
 		args = append(args, "--dry-run")
 	}
-	job := r.job(rr.Name+"-restore", task{kind: taskRestore, args: args, storage: storage, deadline: rr.Spec.DeadlineSeconds})
-	if err := controllerutil.SetControllerReference(rr, job, r.Scheme(), owned); err != nil {
-		return nil, err
-	}
-	if err := r.Create(ctx, job); err != nil {
+	job, err := r.createJob(ctx, rr, rr.Name+"-restore", task{kind: taskRestore, args: args, storage: storage, deadline: rr.Spec.DeadlineSeconds})
+	if err != nil {
 		return nil, err
 	}
 	r.events.Eventf(rr, job, corev1.EventTypeNormal, "JobCreated", "CreateJob", "the Job %s restores the backup", job.Name)

@@ -34,19 +34,14 @@ import (
 // Config of the process.
 type Config struct {
 	Place
-	API      *rest.Config // address and credentials of the API server
-	Lease    string       // by which one of several replicas is elected
-	Template string       // file with the PodTemplateSpec of all Jobs
-	Ops      net.Listener // where /metrics, /healthz and /readyz are answered
-	Log      *slog.Logger
+	API   *rest.Config // address and credentials of the API server
+	Lease string       // by which one of several replicas is elected
+	Ops   net.Listener // where /metrics, /healthz and /readyz are answered
+	Log   *slog.Logger
 }
 
 // Run controls until the context ends, or the Lease is lost. Before it returns, what was begun is ended and the Lease given back.
 func Run(ctx context.Context, c Config) error {
-	template, err := loadTemplate(c.Template)
-	if err != nil {
-		return err
-	}
 	scheme, err := kinds()
 	if err != nil {
 		return err
@@ -56,7 +51,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	shared := &controller{
-		Client: mgr.GetClient(), Place: c.Place, template: template, events: mgr.GetEventRecorder("backup-controller"), now: time.Now,
+		Client: mgr.GetClient(), Place: c.Place, events: mgr.GetEventRecorder("backup-controller"), now: time.Now,
 	}
 	for _, r := range []interface{ setup(ctrl.Manager) error }{&schedules{shared}, &backups{shared}, &prunings{shared}, &restores{shared}} {
 		if err := r.setup(mgr); err != nil {
@@ -86,7 +81,8 @@ func options(c Config, scheme *runtime.Scheme) ctrl.Options {
 			ByObject: map[client.Object]cache.ByObject{
 				&v1alpha1.RedisBackupSchedule{}: ours, &v1alpha1.RedisBackup{}: ours, &v1alpha1.RedisRestore{}: ours,
 				&batchv1.CronJob{}: ours, &batchv1.Job{}: ours,
-				&corev1.ConfigMap{}: {Field: fields.OneTermEqualSelector("metadata.name", c.Records)},
+				&corev1.ConfigMap{}:   {Field: fields.OneTermEqualSelector("metadata.name", c.Records)},
+				&corev1.PodTemplate{}: {Field: fields.OneTermEqualSelector("metadata.name", c.Template)},
 			},
 		},
 		NewClient: func(config *rest.Config, o client.Options) (client.Client, error) {

@@ -17,6 +17,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"chat-system/backup-controller/v1alpha1"
@@ -45,8 +46,8 @@ func (r *schedules) Reconcile(ctx context.Context, req reconcile.Request) (recon
 	if failure != nil {
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, "NoVolume", failure.Error()
 	}
-	for _, job := range []func(*v1alpha1.RedisBackupSchedule) (*batchv1.CronJob, error){r.taking, r.pruning} {
-		want, err := job(s)
+	for _, job := range []func(context.Context, *v1alpha1.RedisBackupSchedule) (*batchv1.CronJob, error){r.taking, r.pruning} {
+		want, err := job(ctx, s)
 		if err == nil {
 			err = r.apply(ctx, s, want)
 		}
@@ -85,10 +86,10 @@ func (r *schedules) Reconcile(ctx context.Context, req reconcile.Request) (recon
 }
 
 // taking is the CronJob that takes backups. Its Jobs carry the spec that their RedisBackups will have.
-func (r *schedules) taking(s *v1alpha1.RedisBackupSchedule) (*batchv1.CronJob, error) {
+func (r *schedules) taking(ctx context.Context, s *v1alpha1.RedisBackupSchedule) (*batchv1.CronJob, error) {
 	t := takeTask(s.Spec.Source)
 	t.labels = map[string]string{labelSchedule: s.Name}
-	job, err := r.cronJob(s, s.Name, s.Spec.Schedule, t)
+	job, err := r.cronJob(ctx, s, s.Name, s.Spec.Schedule, t)
 	if err == nil {
 		job.Spec.SuccessfulJobsHistoryLimit = new(max(s.Spec.SuccessfulJobsHistoryLimit, 1)) // what is not yet written down has to be there
 		job.Spec.FailedJobsHistoryLimit = new(max(s.Spec.FailedJobsHistoryLimit, 1))
@@ -97,18 +98,22 @@ func (r *schedules) taking(s *v1alpha1.RedisBackupSchedule) (*batchv1.CronJob, e
 }
 
 // pruning is the CronJob that deletes what the retention does not keep.
-func (r *schedules) pruning(s *v1alpha1.RedisBackupSchedule) (*batchv1.CronJob, error) {
+func (r *schedules) pruning(ctx context.Context, s *v1alpha1.RedisBackupSchedule) (*batchv1.CronJob, error) {
 	t := pruneTask(s.Spec.Source, s.Spec.Retention)
 	t.labels = map[string]string{labelSchedule: s.Name}
-	job, err := r.cronJob(s, s.Name+"-prune", s.Spec.PruneSchedule, t)
+	job, err := r.cronJob(ctx, s, s.Name+"-prune", s.Spec.PruneSchedule, t)
 	if err == nil {
 		job.Spec.SuccessfulJobsHistoryLimit, job.Spec.FailedJobsHistoryLimit = new(int32(1)), new(int32(1))
 	}
 	return job, err
 }
 
-func (r *schedules) cronJob(s *v1alpha1.RedisBackupSchedule, name, when string, t task) (*batchv1.CronJob, error) {
-	spec, err := json.Marshal(v1alpha1.RedisBackupSpec{Source: s.Spec.Source, ScheduleName: s.Name})
+func (r *schedules) cronJob(ctx context.Context, s *v1alpha1.RedisBackupSchedule, name, when string, t task) (*batchv1.CronJob, error) {
+	backup, err := json.Marshal(v1alpha1.RedisBackupSpec{Source: s.Spec.Source, ScheduleName: s.Name})
+	if err != nil {
+		return nil, err
+	}
+	spec, err := r.jobSpec(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +123,8 @@ func (r *schedules) cronJob(s *v1alpha1.RedisBackupSchedule, name, when string, 
 		Spec: batchv1.CronJobSpec{
 			Schedule: when, ConcurrencyPolicy: batchv1.ForbidConcurrent, Suspend: new(s.Spec.Suspend), StartingDeadlineSeconds: new(int64(late)),
 			JobTemplate: batchv1.JobTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: r.labels(t), Annotations: map[string]string{annoSpec: string(spec)}},
-				Spec:       r.jobSpec(t),
+				ObjectMeta: metav1.ObjectMeta{Labels: r.labels(t), Annotations: map[string]string{annoSpec: string(backup)}},
+				Spec:       spec,
 			},
 		},
 	}
@@ -218,11 +223,24 @@ func result(b *v1alpha1.RedisBackup) *v1alpha1.BackupResult {
 	return r
 }
 
+// every schedule is concerned when what all Jobs have in common changes.
+func (r *schedules) every(ctx context.Context, _ client.Object) (requests []reconcile.Request) {
+	all := &v1alpha1.RedisBackupScheduleList{}
+	if r.List(ctx, all, client.InNamespace(r.Namespace), client.MatchingLabels{labelInstance: r.Release}) != nil {
+		return nil // each is looked at once in an hour
+	}
+	for i := range all.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+	}
+	return requests
+}
+
 // setup registers the reconciler.
 func (r *schedules) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("schedule").
 		For(&v1alpha1.RedisBackupSchedule{}).
 		Owns(&batchv1.CronJob{}).
+		Watches(&corev1.PodTemplate{}, handler.EnqueueRequestsFromMapFunc(r.every)).
 		Watches(&v1alpha1.RedisBackup{}, mapped(func(o client.Object) []string {
 			if name := o.(*v1alpha1.RedisBackup).Spec.ScheduleName; name != "" {
 				return []string{name}

@@ -64,8 +64,10 @@ func TestAScheduleThatIsNoneSaysSo(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.schedule("s", func(s *v1alpha1.RedisBackupScheduleSpec) { s.Schedule = "every now and then" })
+	spec, err := w.jobSpec(t.Context(), takeTask(v1alpha1.Source{DeadlineSeconds: 60}))
+	w.must(err)
 	w.must(w.Create(t.Context(), &batchv1.CronJob{ObjectMeta: w.meta("taken"), Spec: batchv1.CronJobSpec{
-		Schedule: "0 0 * * *", JobTemplate: batchv1.JobTemplateSpec{Spec: w.jobSpec(takeTask(v1alpha1.Source{DeadlineSeconds: 60}))},
+		Schedule: "0 0 * * *", JobTemplate: batchv1.JobTemplateSpec{Spec: spec},
 	}}))
 	w.schedule("taken", nil)
 	w.settle()
@@ -177,4 +179,24 @@ func TestPruningKnowsOnlyItsOwnStorage(t *testing.T) {
 	w.end("s-prune-0900", batchv1.JobComplete, noon, `{"kept":[]}`)
 	w.settle()
 	w.theBackup("s-0800")
+}
+
+// The CronJob controller reckons with the same library: where clocks change, no hour and no day has two or none.
+func TestClocksThatChangeNeitherSkipNorDouble(t *testing.T) {
+	t.Parallel()
+	for _, zone := range []string{"", "Europe/Berlin", "America/New_York", "America/Santiago"} {
+		for schedule, want := range map[string]int{"0 * * * *": 365 * 24, "30 3 * * *": 365} {
+			s := &v1alpha1.RedisBackupSchedule{Spec: v1alpha1.RedisBackupScheduleSpec{Schedule: schedule, TimeZone: zone}}
+			at := time.Date(2029, 12, 31, 23, 59, 0, 0, time.UTC)
+			end := at.AddDate(1, 0, 0)
+			r := &schedules{&controller{now: func() time.Time { return at }}}
+			n := 0
+			for at = r.next(s).Time; at.Before(end); at = r.next(s).Time {
+				n++
+			}
+			if n != want {
+				t.Errorf("%s in %s: %d times in a year, not %d", schedule, zone, n, want)
+			}
+		}
+	}
 }

@@ -57,24 +57,24 @@ func setup(t *testing.T) *world {
 	}
 	w := &world{t: t, WithWatch: c, told: events.NewFakeRecorder(10_000)}
 	w.controller = &controller{
-		Client: c, Place: Place{Namespace: server.Namespace, Release: "chat", Records: "chat-backups"},
-		template: template(), events: w.told, now: func() time.Time { return noon },
+		Client: c, Place: Place{Namespace: server.Namespace, Release: "chat", Records: "chat-backups", Template: "chat-backup"},
+		events: w.told, now: func() time.Time { return noon },
 	}
 	w.must(c.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: w.Records, Namespace: w.Namespace}}))
+	w.must(c.Create(t.Context(), &corev1.PodTemplate{
+		ObjectMeta: metav1.ObjectMeta{Name: w.Template, Namespace: w.Namespace},
+		Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app.kubernetes.io/name": "chat-system"}},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{
+				Name: "backup", Image: "redis", Env: []corev1.EnvVar{{Name: "REDIS_URL", Value: "redis://release"}, {Name: "DATABASE_HOST", Value: "db"}},
+			}}},
+		},
+	}))
 	return w
 }
 
 // noon of a day without meaning.
 var noon = time.Date(2030, 5, 6, 12, 0, 0, 0, time.UTC)
-
-func template() *corev1.PodTemplateSpec {
-	return &corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app.kubernetes.io/name": "chat-system"}},
-		Spec: corev1.PodSpec{Containers: []corev1.Container{{
-			Name: "backup", Image: "redis", Env: []corev1.EnvVar{{Name: "REDIS_URL", Value: "redis://release"}, {Name: "DATABASE_HOST", Value: "db"}},
-		}}},
-	}
-}
 
 func (w *world) must(err error) {
 	w.t.Helper()

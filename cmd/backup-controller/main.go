@@ -38,8 +38,8 @@ func run(ctx context.Context, environ []string, errs io.Writer) int {
 	klog.SetSlogLogger(log)
 	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
 	if err := control(ctx, cfg, controller.Config{
-		Place: controller.Place{Namespace: cfg.PodNamespace, Release: cfg.Release, Records: cfg.BackupRecords},
-		Lease: cfg.LeaseName, Template: cfg.JobTemplate, Log: log,
+		Place: controller.Place{Namespace: cfg.PodNamespace, Release: cfg.Release, Records: cfg.BackupRecords, Template: cfg.JobTemplate},
+		Lease: cfg.LeaseName, Log: log,
 	}); err != nil {
 		_, _ = fmt.Fprintf(errs, "%s: %v\n", name, err)
 		return 1

@@ -130,7 +130,7 @@ func TestTheBackupControllerNeedsItsPlace(t *testing.T) {
 	if err == nil || strings.Count(err.Error(), "must not be empty") != 3 {
 		t.Error(err)
 	}
-	set := []string{"RELEASE=chat", "BACKUP_RECORDS=chat-backups", "JOB_TEMPLATE=/etc/chat/job.yaml"}
+	set := []string{"RELEASE=chat", "BACKUP_RECORDS=chat-backups", "JOB_TEMPLATE=chat-backup"}
 	if _, _, err = Load("backup-controller", set); err == nil || !strings.Contains(err.Error(), "LEASE_NAME and POD_NAMESPACE must be set") {
 		t.Error(err)
 	}

@@ -122,7 +122,7 @@ var Variables = []Variable{
 		set: text(func(c *Config) *string { return &c.Release }, filled)},
 	{Name: "BACKUP_RECORDS", in: []string{"backup-controller"}, Doc: "the ConfigMap in which it keeps record of the backups; it must exist",
 		set: text(func(c *Config) *string { return &c.BackupRecords }, filled)},
-	{Name: "JOB_TEMPLATE", in: []string{"backup-controller"}, Doc: "a file with what its Jobs have in common, a PodTemplateSpec",
+	{Name: "JOB_TEMPLATE", in: []string{"backup-controller"}, Doc: "the PodTemplate of what its Jobs have in common; its first container runs chat",
 		set: text(func(c *Config) *string { return &c.JobTemplate }, filled)},
 	{Name: "CHAT_URL", Default: "http://127.0.0.1:3000", in: []string{"smoke-test"}, Doc: "address of the service that is tried",
 		set: text(func(c *Config) *string { return &c.ServiceURL }, web)},

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +18,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -72,21 +69,18 @@ func install(t *testing.T) *release {
 	}
 	r := &release{t: t, Client: c, Server: server, log: &log{}}
 	r.config = controller.Config{
-		Place: controller.Place{Namespace: server.Namespace, Release: "chat", Records: "chat-chat-system-backup-records"},
+		Place: controller.Place{Namespace: server.Namespace, Release: "chat", Records: "chat-chat-system-backup-records", Template: "chat-chat-system-backup-job"},
 		API:   server.User(t, server.Namespace+"-controller"), Lease: "chat-chat-system-backup",
-		Template: filepath.Join(t.TempDir(), "job.yaml"), Log: slog.New(slog.NewTextHandler(io.MultiWriter(r.log, t.Output()), nil)),
+		Log: slog.New(slog.NewTextHandler(io.MultiWriter(r.log, t.Output()), nil)),
 	}
 	for _, o := range render(t, "--namespace="+server.Namespace) {
 		if o.GetLabels()["app.kubernetes.io/component"] != "backup" {
 			continue
 		}
 		switch o.GetKind() {
-		case "Role", "ConfigMap", "Lease", "RedisBackupSchedule":
+		case "Role", "ConfigMap", "PodTemplate", "Lease", "RedisBackupSchedule":
 			o.SetNamespace(server.Namespace)
 			r.must(c.Create(t.Context(), o))
-		}
-		if text, _, err := unstructured.NestedString(o.Object, "data", "job.yaml"); err == nil && text != "" {
-			r.must(os.WriteFile(r.config.Template, []byte(text), 0o600))
 		}
 	}
 	r.must(c.Create(t.Context(), &rbacv1.RoleBinding{
