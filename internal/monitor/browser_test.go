@@ -1,0 +1,246 @@
+package monitor_test
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"chat-system/internal/enginetest"
+	"chat-system/internal/monitor"
+)
+
+// axe-core 4.14.1 (https://github.com/dequelabs/axe-core) finds faults that keep people from using a page.
+//
+//go:embed testdata/axe/axe.min.js
+var axe string
+
+// browser is a real one, which notes what goes wrong in its pages.
+type browser struct {
+	*bundle
+	ctx context.Context
+
+	mu     sync.Mutex
+	faults []string
+}
+
+func browse(b *bundle) *browser {
+	command := enginetest.Chromium(b.t)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(command[0]), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true))
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	b.t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	b.t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	b.t.Cleanup(cancel)
+	w := &browser{bundle: b, ctx: ctx}
+	chromedp.ListenTarget(ctx, func(event any) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			w.faults = append(w.faults, e.ExceptionDetails.Error())
+		case *runtime.EventConsoleAPICalled:
+			w.faults = append(w.faults, fmt.Sprintf("the console was used: %s %s", e.Type, e.Args))
+		case *log.EventEntryAdded:
+			if e.Entry.Level == log.LevelError || e.Entry.Level == log.LevelWarning {
+				w.faults = append(w.faults, e.Entry.Text+" "+e.Entry.URL)
+			}
+		}
+	})
+	w.run(chromedp.EmulateViewport(1280, 900))
+	return w
+}
+
+func (w *browser) run(actions ...chromedp.Action) {
+	w.t.Helper()
+	if err := chromedp.Run(w.ctx, actions...); err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.t.Fatal(err, w.faults)
+	}
+}
+
+// sees waits until an expression is true in the page.
+func (w *browser) sees(expression string) {
+	w.t.Helper()
+	w.eventually(expression, func() bool {
+		var is bool
+		return chromedp.Run(w.ctx, chromedp.Evaluate("!!("+expression+")", &is)) == nil && is
+	})
+}
+
+func (w *browser) open(path string) {
+	w.t.Helper()
+	w.run(chromedp.Navigate(w.url+path), chromedp.WaitReady("#main"))
+}
+
+// look checks a page in the light and in the dark, wide and narrow; it leaves pictures where MONITOR_SCREENSHOTS says.
+func (w *browser) look(name string) {
+	w.t.Helper()
+	for _, width := range []int64{1280, 390} {
+		for _, scheme := range []string{"light", "dark"} {
+			var wide int64
+			w.run(chromedp.EmulateViewport(width, 900),
+				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+				chromedp.Evaluate("document.documentElement.scrollWidth", &wide))
+			if wide > width {
+				w.t.Errorf("%s is %d wide on a screen of %d", name, wide, width)
+			}
+			w.axe(fmt.Sprintf("%s, %d, %s", name, width, scheme))
+			if folder := os.Getenv("MONITOR_SCREENSHOTS"); folder != "" {
+				var picture []byte
+				w.run(chromedp.FullScreenshot(&picture, 100))
+				w.must(os.MkdirAll(folder, 0o755))
+				w.must(os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), picture, 0o644))
+			}
+		}
+	}
+	w.run(chromedp.EmulateViewport(1280, 900), emulation.SetEmulatedMedia())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.faults) > 0 {
+		w.t.Errorf("%s: the browser complains: %s", name, strings.Join(w.faults, "\n"))
+		w.faults = nil
+	}
+}
+
+func (w *browser) axe(where string) {
+	w.t.Helper()
+	var faults []string
+	const check = `axe.run().then(r => r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical')
+		.map(v => v.id + ': ' + v.help + ' ' + v.nodes.map(n => n.html + ' ' + n.failureSummary).join('; ')))`
+	w.run(chromedp.Evaluate(axe+"; true", nil), chromedp.Evaluate(check, &faults, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	for _, f := range faults {
+		w.t.Errorf("%s: %s", where, f)
+	}
+}
+
+const number = `(name) => Number(document.querySelector('[data-live=' + name + ']').textContent.replace(/[^0-9.]/g, ''))`
+
+func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow enough by itself
+	b := setup(t, nil)
+	w := browse(b)
+
+	w.open("/monitor")
+	w.sees("location.pathname === '/monitor/sign-in'")
+	w.look("sign-in")
+	w.run(chromedp.SendKeys("#token", adminToken+kb.Enter))
+	w.sees("document.title.startsWith('Overview') && document.querySelector('#partition-table tbody tr')")
+	w.sees("document.querySelector('#first').open && document.querySelector('#commands').textContent.includes('" + b.url + "')")
+	w.look("overview-empty")
+
+	token := b.newApplication("My shop")
+	b.newChat(token)
+	for i := range 30 {
+		b.post(token, fmt.Sprintf("Is the blue teapot no. %d in stock?", i))
+	}
+	w.sees("(" + number + ")('waiting') === 31")
+	b.flush()
+	stop := make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				b.post(token, "Yes, three of them.")
+			}
+		}
+	})
+	w.sees("(" + number + ")('accepted') > 20 && (" + number + ")('flushed') > 20")
+	w.sees("document.querySelector('#first h2').textContent.startsWith('The first message')")
+	w.sees("document.querySelectorAll('.chart canvas').length === 3 && document.querySelector('#t-rate').textContent.includes('at most')")
+	w.sees("performance.getEntriesByType('resource').filter(r => r.name.includes('/monitor/data')).length > 12") // the charts have some lines
+	close(stop)
+	writing.Wait()
+	w.look("overview-busy")
+
+	ids := b.deadLetters(token, "poison <script>document.title='broken'</script>", "poison 2", "poison 3")
+	w.sees("(" + number + ")('letters') === 3")
+	w.open("/monitor/dead-letters")
+	w.look("dead-letters")
+	w.run(chromedp.SendKeys("#q", "poison 2"+kb.Enter))
+	w.sees("document.querySelectorAll('.letters li').length === 1")
+	b.exec("ALTER TABLE messages DROP CONSTRAINT poison")
+	w.run(chromedp.Click(".letters button"))
+	w.sees("document.querySelector('.done').textContent === '1 dead letter was stored.' && document.querySelectorAll('.letters li').length === 2")
+	var stored int
+	b.must(b.sql.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM messages WHERE body = 'poison 2'").Scan(&stored))
+	if stored != 1 {
+		t.Error("what was retried has no row")
+	}
+	w.run(chromedp.Click(".letters h2 a"))
+	w.sees("document.title.startsWith('Dead letter ')")
+	w.look("dead-letter")
+	w.run(chromedp.Click("a.danger"))
+	w.sees("document.title.startsWith('Discard')")
+	w.look("discard")
+	w.run(chromedp.Click("button.danger"))
+	w.sees("document.querySelector('.done').textContent.includes('was discarded')")
+	w.run(chromedp.Click("[data-live-region] > form button")) // the last one
+	w.sees("document.querySelector('.done').textContent === '1 dead letter was stored.' && document.querySelector('.nothing')")
+	var left int
+	b.must(b.sql.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM dead_letters WHERE state = 'open'").Scan(&left))
+	if left != 0 || len(ids) != 3 {
+		t.Errorf("%d are left of %d", left, len(ids))
+	}
+	w.look("dead-letters-none")
+
+	w.open("/monitor/applications")
+	w.look("applications")
+	w.run(chromedp.Click("tbody a"))
+	w.sees("document.querySelector('.letters .body')")
+	w.look("application")
+	w.run(chromedp.Click(".letters h3 a"))
+	w.sees("document.querySelectorAll('ol.letters li').length === 50")
+	b.post(token, "This came while you looked.")
+	w.sees("document.querySelector('.letters .body').textContent === 'This came while you looked.'")
+	w.look("chat")
+	w.open("/monitor/configuration")
+	w.look("configuration")
+
+	w.open("/monitor")
+	w.sees("document.querySelectorAll('#engine-list .good').length === 2")
+	b.redis.Pause()
+	w.sees("document.querySelector('#engine-list .bad')")
+	w.look("overview-broken")
+	b.redis.Resume()
+	w.sees("!document.querySelector('#engine-list .bad')")
+
+	// with the keyboard alone: the first stop skips to the content
+	w.open("/monitor")
+	w.run(chromedp.KeyEvent(kb.Tab))
+	w.sees("document.activeElement.className === 'skip'")
+	w.run(chromedp.KeyEvent(kb.Enter))
+	w.sees("document.activeElement.id === 'main'")
+	w.run(chromedp.Click("header form button"))
+	w.sees("location.pathname === '/monitor/sign-in'")
+}
+
+// While the page is not looked at, it asks nothing.
+func TestAHiddenPageAsksNothing(t *testing.T) { //nolint:paralleltest // as above
+	b := setup(t, func(c *monitor.Config) { c.AdminToken, c.Open = "", true })
+	w := browse(b)
+	w.open("/monitor")
+	const asked = "performance.getEntriesByType('resource').filter(r => r.name.includes('/monitor/data')).length"
+	w.sees(asked + " > 1")
+	w.run(chromedp.Evaluate(`Object.defineProperty(document, 'hidden', {get: () => true}); window.since = 0; setTimeout(() => { window.since = `+asked+`; }, 1500); setTimeout(() => { window.still = `+asked+` === window.since; }, 5000)`, nil))
+	w.sees("window.still === true")
+	w.run(chromedp.Evaluate("delete document.hidden; window.before = "+asked+"; document.dispatchEvent(new Event('visibilitychange'))", nil))
+	w.sees(asked + " > window.before")
+}
