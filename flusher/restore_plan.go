@@ -146,12 +146,12 @@ func (d *decision) read(ctx context.Context, es []queue.Entry) error {
 	return d.readKeys(ctx, es)
 }
 
-// readDead reads the dead letters of the places that have no row.
+// readDead reads the dead letters of the places that have no row, or that are edited.
 func (d *decision) readDead(ctx context.Context, es []queue.Entry) error {
 	wanted := map[db.DeadLettersByKeysRow]bool{}
 	for i := range es {
 		for _, at := range places(&es[i]) {
-			if _, stored := d.rows[at]; !stored {
+			if _, stored := d.rows[at]; !stored || es[i].Kind == queue.MessageEdited {
 				wanted[db.DeadLettersByKeysRow{ApplicationID: at.Scope.Application, ChatNumber: at.Scope.Chat, Number: at.Number}] = true
 			}
 		}
@@ -245,23 +245,9 @@ func (d *decision) create(ctx context.Context, e *queue.Entry) error {
 
 func newRow(e *queue.Entry) row { return row{e.CreatedAt, e.Version} }
 
-// edit decides on an edit.
+// edit decides on an edit. It may be a dead letter itself, beside the row of its message.
 func (d *decision) edit(e *queue.Entry) {
 	at := place(e)
-	row, there := d.rows[at]
-	if !there {
-		row, there = d.r.planned[at]
-	}
-	if there && row.created.Equal(e.CreatedAt) {
-		if row.version >= e.Version {
-			d.plan.stored++
-			return
-		}
-		row.version = e.Version
-		d.rows[at] = row
-		d.plan.store = append(d.plan.store, *e)
-		return
-	}
 	refused := false // its message is a dead letter
 	for _, l := range d.dead[at] {
 		if l.Version == int64(e.Version) {
@@ -270,11 +256,22 @@ func (d *decision) edit(e *queue.Entry) {
 		}
 		refused = refused || (l.Kind == kinds[queue.MessageCreated] && l.CreatedAt.Equal(e.CreatedAt))
 	}
-	if refused && !there {
-		d.plan.store = append(d.plan.store, *e) // it becomes one too
-		return
+	row, there := d.rows[at]
+	if !there {
+		row, there = d.r.planned[at]
 	}
-	d.letter(e, "the message that it edits is not in the database")
+	switch {
+	case there && row.created.Equal(e.CreatedAt) && row.version >= e.Version:
+		d.plan.stored++
+	case there && row.created.Equal(e.CreatedAt):
+		row.version = e.Version
+		d.rows[at] = row
+		d.plan.store = append(d.plan.store, *e)
+	case refused && !there:
+		d.plan.store = append(d.plan.store, *e) // it becomes one too
+	default:
+		d.letter(e, "the message that it edits is not in the database")
+	}
 }
 
 // letter makes a dead letter of a write, once.
