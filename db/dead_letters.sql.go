@@ -73,6 +73,37 @@ func (q *Queries) DeadLetter(ctx context.Context, arg DeadLetterParams) (DeadLet
 	return i, err
 }
 
+const deadLetterByKey = `-- name: DeadLetterByKey :one
+SELECT partition_id, version, sink, kind, application_id, chat_number, number, payload, reason, state, created_at FROM dead_letters WHERE (application_id = ? AND chat_number = ? AND number = ? AND sink = 'mysql')
+`
+
+type DeadLetterByKeyParams struct {
+	ApplicationID int64
+	ChatNumber    int64
+	Number        int64
+}
+
+// For many numbers at once, which gives all of each: an edit stands beside its message.
+// multirow: DeadLettersByKeys
+func (q *Queries) DeadLetterByKey(ctx context.Context, arg DeadLetterByKeyParams) (DeadLetter, error) {
+	row := q.db.QueryRowContext(ctx, deadLetterByKey, arg.ApplicationID, arg.ChatNumber, arg.Number)
+	var i DeadLetter
+	err := row.Scan(
+		&i.PartitionID,
+		&i.Version,
+		&i.Sink,
+		&i.Kind,
+		&i.ApplicationID,
+		&i.ChatNumber,
+		&i.Number,
+		&i.Payload,
+		&i.Reason,
+		&i.State,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const deadLetters = `-- name: DeadLetters :many
 SELECT partition_id, version, sink, kind, application_id, chat_number, number, payload, reason, state, created_at FROM dead_letters
 WHERE state = ? AND (partition_id > ? OR (partition_id = ? AND version > ?)

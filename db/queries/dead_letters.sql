@@ -18,6 +18,11 @@ SELECT * FROM dead_letters
 WHERE application_id = ? AND chat_number = ? AND number >= sqlc.arg(from_number) AND number <= sqlc.arg(to_number) AND sink = 'mysql'
 ORDER BY number, version;
 
+-- For many numbers at once, which gives all of each: an edit stands beside its message.
+-- multirow: DeadLettersByKeys
+-- name: DeadLetterByKey :one
+SELECT * FROM dead_letters WHERE (application_id = ? AND chat_number = ? AND number = ? AND sink = 'mysql');
+
 -- name: MoveDeadLetter :execrows
 UPDATE dead_letters SET state = sqlc.arg(state), reason = sqlc.arg(reason)
 WHERE partition_id = ? AND version = ? AND sink = ? AND state = sqlc.arg(old_state);
