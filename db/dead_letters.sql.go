@@ -73,6 +73,37 @@ func (q *Queries) DeadLetter(ctx context.Context, arg DeadLetterParams) (DeadLet
 	return i, err
 }
 
+const deadLetterByKey = `-- name: DeadLetterByKey :one
+SELECT partition_id, version, sink, kind, application_id, chat_number, number, payload, reason, state, created_at FROM dead_letters WHERE (application_id = ? AND chat_number = ? AND number = ? AND sink = 'mysql')
+`
+
+type DeadLetterByKeyParams struct {
+	ApplicationID int64
+	ChatNumber    int64
+	Number        int64
+}
+
+// For many numbers at once, which gives all of each: an edit stands beside its message.
+// multirow: DeadLettersByKeys
+func (q *Queries) DeadLetterByKey(ctx context.Context, arg DeadLetterByKeyParams) (DeadLetter, error) {
+	row := q.db.QueryRowContext(ctx, deadLetterByKey, arg.ApplicationID, arg.ChatNumber, arg.Number)
+	var i DeadLetter
+	err := row.Scan(
+		&i.PartitionID,
+		&i.Version,
+		&i.Sink,
+		&i.Kind,
+		&i.ApplicationID,
+		&i.ChatNumber,
+		&i.Number,
+		&i.Payload,
+		&i.Reason,
+		&i.State,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const deadLetters = `-- name: DeadLetters :many
 SELECT partition_id, version, sink, kind, application_id, chat_number, number, payload, reason, state, created_at FROM dead_letters
 WHERE state = ? AND (partition_id > ? OR (partition_id = ? AND version > ?)
@@ -329,4 +360,44 @@ func (q *Queries) MoveDeadLetter(ctx context.Context, arg MoveDeadLetterParams) 
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const openDeadLetters = `-- name: OpenDeadLetters :many
+SELECT sink, CASE
+    WHEN reason LIKE 'Error 1062 %' OR reason LIKE 'constraint failed: UNIQUE %' THEN 'duplicate'
+    WHEN reason LIKE 'the message that it edits has no row%' THEN 'no_row'
+    ELSE 'data' END AS why, CAST(COUNT(*) AS SIGNED) AS letters
+FROM (SELECT sink, reason FROM dead_letters WHERE state = 'open' LIMIT ?) AS some
+GROUP BY sink, why
+`
+
+type OpenDeadLettersRow struct {
+	Sink    string
+	Why     string
+	Letters int64
+}
+
+// Open dead letters by sink and kind of reason, which the reason's beginning tells: what the servers say, and flusher's
+// errNoRow. A bound keeps it cheap.
+func (q *Queries) OpenDeadLetters(ctx context.Context, limit int32) ([]OpenDeadLettersRow, error) {
+	rows, err := q.db.QueryContext(ctx, openDeadLetters, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenDeadLettersRow
+	for rows.Next() {
+		var i OpenDeadLettersRow
+		if err := rows.Scan(&i.Sink, &i.Why, &i.Letters); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -26,7 +26,7 @@ func (q *Queries) DeleteIdempotencyKey(ctx context.Context, arg DeleteIdempotenc
 }
 
 const idempotencyKey = `-- name: IdempotencyKey :one
-SELECT application_id, key_hash, payload_hash, answer, created_at FROM idempotency_keys WHERE application_id = ? AND key_hash = ?
+SELECT application_id, key_hash, payload_hash, answer, created_at FROM idempotency_keys WHERE (application_id = ? AND key_hash = ?)
 `
 
 type IdempotencyKeyParams struct {
@@ -34,6 +34,7 @@ type IdempotencyKeyParams struct {
 	KeyHash       []byte
 }
 
+// multirow: IdempotencyKeysByKeys
 func (q *Queries) IdempotencyKey(ctx context.Context, arg IdempotencyKeyParams) (IdempotencyKey, error) {
 	row := q.db.QueryRowContext(ctx, idempotencyKey, arg.ApplicationID, arg.KeyHash)
 	var i IdempotencyKey

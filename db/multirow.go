@@ -156,6 +156,43 @@ func (q *Queries) InsertDeadLetters(ctx context.Context, rows []InsertDeadLetter
 	return err
 }
 
+// DeadLettersByKeysRow is one row of DeadLettersByKeys.
+type DeadLettersByKeysRow struct {
+	ApplicationID int64
+	ChatNumber    int64
+	Number        int64
+}
+
+// DeadLettersByKeys is DeadLetterByKey for many rows in one statement.
+func (q *Queries) DeadLettersByKeys(ctx context.Context, rows []DeadLettersByKeysRow) ([]DeadLetter, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	if len(rows) > maxTerms {
+		return nil, errTooManyRows
+	}
+	args := make([]any, 0, 0+3*len(rows))
+	for i := range rows {
+		r := &rows[i]
+		args = append(args, r.ApplicationID, r.ChatNumber, r.Number)
+	}
+	query := repeat("SELECT partition_id, version, sink, kind, application_id, chat_number, number, payload, reason, state, created_at FROM dead_letters WHERE ", "(application_id = ? AND chat_number = ? AND number = ? AND sink = 'mysql')", " OR ", "", len(rows))
+	found, err := q.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = found.Close() }()
+	items := make([]DeadLetter, 0, len(rows))
+	for found.Next() {
+		var i DeadLetter
+		if err := found.Scan(&i.PartitionID, &i.Version, &i.Sink, &i.Kind, &i.ApplicationID, &i.ChatNumber, &i.Number, &i.Payload, &i.Reason, &i.State, &i.CreatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	return items, found.Err()
+}
+
 // InsertIdempotencyKeysRow is one row of InsertIdempotencyKeys.
 type InsertIdempotencyKeysRow struct {
 	ApplicationID int64
@@ -181,6 +218,42 @@ func (q *Queries) InsertIdempotencyKeys(ctx context.Context, rows []InsertIdempo
 	query := repeat("INSERT INTO idempotency_keys (application_id, key_hash, payload_hash, answer, created_at) VALUES ", "(?, ?, ?, ?, ?)", ", ", "", len(rows))
 	_, err := q.db.ExecContext(ctx, query, args...)
 	return err
+}
+
+// IdempotencyKeysByKeysRow is one row of IdempotencyKeysByKeys.
+type IdempotencyKeysByKeysRow struct {
+	ApplicationID int64
+	KeyHash       []byte
+}
+
+// IdempotencyKeysByKeys is IdempotencyKey for many rows in one statement.
+func (q *Queries) IdempotencyKeysByKeys(ctx context.Context, rows []IdempotencyKeysByKeysRow) ([]IdempotencyKey, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	if len(rows) > maxTerms {
+		return nil, errTooManyRows
+	}
+	args := make([]any, 0, 0+2*len(rows))
+	for i := range rows {
+		r := &rows[i]
+		args = append(args, r.ApplicationID, r.KeyHash)
+	}
+	query := repeat("SELECT application_id, key_hash, payload_hash, answer, created_at FROM idempotency_keys WHERE ", "(application_id = ? AND key_hash = ?)", " OR ", "", len(rows))
+	found, err := q.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = found.Close() }()
+	items := make([]IdempotencyKey, 0, len(rows))
+	for found.Next() {
+		var i IdempotencyKey
+		if err := found.Scan(&i.ApplicationID, &i.KeyHash, &i.PayloadHash, &i.Answer, &i.CreatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	return items, found.Err()
 }
 
 // DeleteIdempotencyKeysRow is one row of DeleteIdempotencyKeys.

@@ -83,6 +83,7 @@ func TestRowsAreFoundChangedAndDroppedByTheirKeys(t *testing.T) {
 		must(t, e.InsertMessages(ctx, many(stored, messageRow)))
 		must(t, e.InsertChats(ctx, many(stored, chatRow)))
 		must(t, e.InsertIdempotencyKeys(ctx, many(stored, keyRow)))
+		must(t, e.InsertDeadLetters(ctx, many(stored, letterRow)))
 		for _, n := range []int{1, 2, 900} { // as many as one statement takes
 			wanted := many(n, func(i int64) db.MessagesByKeysRow { return messageKey(i + 500) }) // some are not there
 			found, err := e.MessagesByKeys(ctx, wanted)
@@ -92,6 +93,23 @@ func TestRowsAreFoundChangedAndDroppedByTheirKeys(t *testing.T) {
 				m := found[i].Message()
 				m.CreatedAt, m.UpdatedAt = m.CreatedAt.UTC(), m.UpdatedAt.UTC()
 				same(t, "a message", m, db.Message(messageRow(m.Number)))
+			}
+			keys, err := e.IdempotencyKeysByKeys(ctx, many(n, func(i int64) db.IdempotencyKeysByKeysRow {
+				return db.IdempotencyKeysByKeysRow{ApplicationID: 1, KeyHash: keyRow(i + 500).KeyHash}
+			}))
+			must(t, err)
+			same(t, "keys found", len(keys), min(n, 500))
+			for _, k := range keys {
+				k.CreatedAt = k.CreatedAt.UTC()
+				same(t, "a key", fmt.Sprint(k), fmt.Sprint(db.IdempotencyKey(keyRow(k.Answer))))
+			}
+			letters, err := e.DeadLettersByKeys(ctx, many(n, func(i int64) db.DeadLettersByKeysRow {
+				return db.DeadLettersByKeysRow{ApplicationID: 1, ChatNumber: 1, Number: 2 * i} // of every second number
+			}))
+			must(t, err)
+			same(t, "letters found", len(letters), n)
+			for _, l := range letters {
+				same(t, "a letter's payload", string(l.Payload), fmt.Sprint("payload ", l.Number/2))
 			}
 			counted(t, int64(n))(e.AddMessagesCounts(ctx, 1000, many(n, func(i int64) db.AddMessagesCountsRow {
 				return db.AddMessagesCountsRow{ApplicationID: 1, Number: i}
@@ -119,6 +137,12 @@ func TestNoRowsAreNoStatement(t *testing.T) {
 		found, err := e.MessagesByKeys(ctx, nil)
 		must(t, err)
 		sameList(t, "found", found)
+		letters, err := e.DeadLettersByKeys(ctx, nil)
+		must(t, err)
+		same(t, "letters found", len(letters), 0)
+		keys, err := e.IdempotencyKeysByKeys(ctx, nil)
+		must(t, err)
+		same(t, "keys found", len(keys), 0)
 	})
 }
 
@@ -143,6 +167,8 @@ func TestMoreRowsThanAStatementTakesAreRefused(t *testing.T) {
 		refused("counts", err)
 		_, err = e.MessagesByKeys(ctx, make([]db.MessagesByKeysRow, 901))
 		refused("keys to find", err)
+		_, err = e.DeadLettersByKeys(ctx, make([]db.DeadLettersByKeysRow, 901))
+		refused("letters to find", err)
 		same(t, "chats", e.count(t, "chats"), 0)
 	})
 }

@@ -38,16 +38,26 @@ type decision struct {
 	p       int
 	rows    map[queue.Place]row
 	dead    map[queue.Place][]db.DeadLetter
+	keys    map[idemKey]db.IdempotencyKey
 	anew    map[chat.Scope]bool  // chats whose number belongs to another chat by now
 	last    map[chat.Scope]int64 // the highest number stored
 	letters map[chat.Version]bool
 	plan    plan
 }
 
+// idemKey names an Idempotency-Key.
+type idemKey struct {
+	application int64
+	hash        [16]byte
+}
+
 // decide tells what is to be done with entries of one kind, in their order. A write is known by its number and the time
 // at which it was accepted, and an edit is done when its message has its version or a higher one.
 func (r *restore) decide(ctx context.Context, q *db.Queries, p int, es []queue.Entry) (plan, error) {
-	d := &decision{r: r, q: q, p: p, rows: map[queue.Place]row{}, dead: map[queue.Place][]db.DeadLetter{}, anew: map[chat.Scope]bool{}, last: map[chat.Scope]int64{}, letters: map[chat.Version]bool{}}
+	d := &decision{
+		r: r, q: q, p: p, rows: map[queue.Place]row{}, dead: map[queue.Place][]db.DeadLetter{}, keys: map[idemKey]db.IdempotencyKey{},
+		anew: map[chat.Scope]bool{}, last: map[chat.Scope]int64{}, letters: map[chat.Version]bool{},
+	}
 	if r.out.DryRun {
 		d.last = r.last
 	}
@@ -70,17 +80,31 @@ func (r *restore) decide(ctx context.Context, q *db.Queries, p int, es []queue.E
 
 func place(e *queue.Entry) queue.Place { return queue.Place{Scope: e.Scope, Number: e.Number} }
 
-// read reads the rows and dead letters of the entries' numbers.
+func before(e *queue.Entry) queue.Place { return queue.Place{Scope: e.Scope, Number: e.Number - 1} }
+
+// places are what is looked up for an entry: its number, and of what is created the one before, on which it follows.
+func places(e *queue.Entry) []queue.Place {
+	if e.Kind == queue.MessageEdited || e.Number == 1 {
+		return []queue.Place{place(e)}
+	}
+	return []queue.Place{place(e), before(e)}
+}
+
+// read reads what is there of all entries at once: rows and dead letters of their places, and their Idempotency-Keys.
 func (d *decision) read(ctx context.Context, es []queue.Entry) error {
 	chats, messages, versions := map[db.ChatsByKeysRow]bool{}, map[db.MessagesByKeysRow]bool{}, []int64{}
 	for i := range es {
 		e := &es[i]
 		versions = append(versions, int64(e.Version))
 		if e.Kind == queue.ChatCreated {
-			chats[db.ChatsByKeysRow{ApplicationID: e.Scope.Application, Number: e.Number}] = true
+			for _, at := range places(e) {
+				chats[db.ChatsByKeysRow{ApplicationID: at.Scope.Application, Number: at.Number}] = true
+			}
 			continue
 		}
-		messages[db.MessagesByKeysRow{ApplicationID: e.Scope.Application, ChatNumber: e.Scope.Chat, Number: e.Number}] = true
+		for _, at := range places(e) {
+			messages[db.MessagesByKeysRow{ApplicationID: at.Scope.Application, ChatNumber: at.Scope.Chat, Number: at.Number}] = true
+		}
 		if _, held := d.r.chats[queue.Place{Scope: chat.Scope{Application: e.Scope.Application}, Number: e.Scope.Chat}]; held {
 			chats[db.ChatsByKeysRow{ApplicationID: e.Scope.Application, Number: e.Scope.Chat}] = true
 		}
@@ -116,34 +140,51 @@ func (d *decision) read(ctx context.Context, es []queue.Entry) error {
 			d.letters[chat.Version(v)] = true
 		}
 	}
-	return d.readDead(ctx, es)
+	if err := d.readDead(ctx, es); err != nil {
+		return err
+	}
+	return d.readKeys(ctx, es)
 }
 
-// readDead reads the dead letters of the numbers that have no row, of each scope at once.
+// readDead reads the dead letters of the places that have no row, or that are edited.
 func (d *decision) readDead(ctx context.Context, es []queue.Entry) error {
-	type window struct{ from, to int64 }
-	windows := map[chat.Scope]window{}
+	wanted := map[db.DeadLettersByKeysRow]bool{}
 	for i := range es {
-		e := &es[i]
-		if _, stored := d.rows[place(e)]; stored {
-			continue
+		for _, at := range places(&es[i]) {
+			if _, stored := d.rows[at]; !stored || es[i].Kind == queue.MessageEdited {
+				wanted[db.DeadLettersByKeysRow{ApplicationID: at.Scope.Application, ChatNumber: at.Scope.Chat, Number: at.Number}] = true
+			}
 		}
-		w, seen := windows[e.Scope]
-		if !seen {
-			w = window{e.Number, e.Number}
-		}
-		windows[e.Scope] = window{min(w.from, e.Number), max(w.to, e.Number)}
 	}
-	for scope, w := range windows {
-		letters, err := d.q.DeadLettersInWindow(ctx, db.DeadLettersInWindowParams{
-			ApplicationID: scope.Application, ChatNumber: scope.Chat, FromNumber: w.from, ToNumber: w.to,
-		})
+	for _, some := range chunks(keysOf(wanted), page) {
+		letters, err := d.q.DeadLettersByKeys(ctx, some)
 		if err != nil {
 			return err
 		}
 		for _, l := range letters {
-			at := queue.Place{Scope: scope, Number: l.Number}
+			at := queue.Place{Scope: chat.Scope{Application: l.ApplicationID, Chat: l.ChatNumber}, Number: l.Number}
 			d.dead[at] = append(d.dead[at], l)
+		}
+	}
+	return nil
+}
+
+// readKeys reads the Idempotency-Keys of entries that have no row.
+func (d *decision) readKeys(ctx context.Context, es []queue.Entry) error {
+	var keys []db.IdempotencyKeysByKeysRow
+	for i := range es {
+		e := &es[i]
+		if row, stored := d.rows[place(e)]; e.Idempotency.Given && (!stored || !row.created.Equal(e.CreatedAt)) {
+			keys = append(keys, db.IdempotencyKeysByKeysRow{ApplicationID: e.Scope.Application, KeyHash: e.Idempotency.Key[:]})
+		}
+	}
+	for _, some := range chunks(keys, page) {
+		known, err := d.q.IdempotencyKeysByKeys(ctx, some)
+		if err != nil {
+			return err
+		}
+		for _, k := range known {
+			d.keys[idemKey{k.ApplicationID, [16]byte(k.KeyHash)}] = k
 		}
 	}
 	return nil
@@ -169,10 +210,8 @@ func (d *decision) create(ctx context.Context, e *queue.Entry) error {
 			}
 		}
 	}
-	again, number, err := d.acceptedAgain(ctx, e)
+	again, number := d.acceptedAgain(e)
 	switch {
-	case err != nil:
-		return err
 	case again && (taken || d.anew[e.Scope]): // nothing is free for it, and nothing has to be
 		d.plan.stored++
 		return nil
@@ -186,15 +225,9 @@ func (d *decision) create(ctx context.Context, e *queue.Entry) error {
 		d.letter(e, "its number was given to another write before the backup was restored")
 		return nil
 	}
-	last, err := d.lastNumber(ctx, e.Scope)
-	if err != nil {
+	if err := d.follows(ctx, e); err != nil {
 		return err
 	}
-	if e.Number > last+1 {
-		return fmt.Errorf("%w: of application %d, chat %d it has number %d, and the database ends at %d: what lies between is in neither; "+
-			"a database that was restored itself must be newer than the backup of Redis", ErrOtherDatabase, e.Scope.Application, e.Scope.Chat, e.Number, last)
-	}
-	d.last[e.Scope] = max(last, e.Number)
 	if again {
 		e.Body = ""
 		d.plan.holes = append(d.plan.holes, *e)
@@ -212,23 +245,9 @@ func (d *decision) create(ctx context.Context, e *queue.Entry) error {
 
 func newRow(e *queue.Entry) row { return row{e.CreatedAt, e.Version} }
 
-// edit decides on an edit.
+// edit decides on an edit. It may be a dead letter itself, beside the row of its message.
 func (d *decision) edit(e *queue.Entry) {
 	at := place(e)
-	row, there := d.rows[at]
-	if !there {
-		row, there = d.r.planned[at]
-	}
-	if there && row.created.Equal(e.CreatedAt) {
-		if row.version >= e.Version {
-			d.plan.stored++
-			return
-		}
-		row.version = e.Version
-		d.rows[at] = row
-		d.plan.store = append(d.plan.store, *e)
-		return
-	}
 	refused := false // its message is a dead letter
 	for _, l := range d.dead[at] {
 		if l.Version == int64(e.Version) {
@@ -237,11 +256,22 @@ func (d *decision) edit(e *queue.Entry) {
 		}
 		refused = refused || (l.Kind == kinds[queue.MessageCreated] && l.CreatedAt.Equal(e.CreatedAt))
 	}
-	if refused && !there {
-		d.plan.store = append(d.plan.store, *e) // it becomes one too
-		return
+	row, there := d.rows[at]
+	if !there {
+		row, there = d.r.planned[at]
 	}
-	d.letter(e, "the message that it edits is not in the database")
+	switch {
+	case there && row.created.Equal(e.CreatedAt) && row.version >= e.Version:
+		d.plan.stored++
+	case there && row.created.Equal(e.CreatedAt):
+		row.version = e.Version
+		d.rows[at] = row
+		d.plan.store = append(d.plan.store, *e)
+	case refused && !there:
+		d.plan.store = append(d.plan.store, *e) // it becomes one too
+	default:
+		d.letter(e, "the message that it edits is not in the database")
+	}
 }
 
 // letter makes a dead letter of a write, once.
@@ -250,27 +280,39 @@ func (d *decision) letter(e *queue.Entry, reason string) {
 		d.plan.stored++
 		return
 	}
-	d.plan.letters = append(d.plan.letters, deadEntry{*e, reason, false})
+	d.plan.letters = append(d.plan.letters, deadEntry{*e, reason, whyTaken})
 }
 
 // acceptedAgain tells whether the write was accepted again, since its client sent it once more with its Idempotency-Key
 // after Redis had lost it, and under which number. A key that stands for another write by now goes from the entry.
-func (d *decision) acceptedAgain(ctx context.Context, e *queue.Entry) (again bool, number int64, err error) {
-	if !e.Idempotency.Given {
-		return false, 0, nil
-	}
-	k, err := d.q.IdempotencyKey(ctx, db.IdempotencyKeyParams{ApplicationID: e.Scope.Application, KeyHash: e.Idempotency.Key[:]})
-	if isMissing(err) {
-		return false, 0, nil
-	}
-	if err != nil {
-		return false, 0, err
+func (d *decision) acceptedAgain(e *queue.Entry) (again bool, number int64) {
+	k, known := d.keys[idemKey{e.Scope.Application, e.Idempotency.Key}]
+	if !e.Idempotency.Given || !known {
+		return false, 0
 	}
 	if slices.Equal(k.PayloadHash, e.Idempotency.Payload[:]) && k.CreatedAt.Sub(e.CreatedAt).Abs() < keyLife {
-		return true, k.Answer, nil
+		return true, k.Answer
 	}
 	e.Idempotency = chat.Idempotency{}
-	return false, 0, nil
+	return false, 0
+}
+
+// follows refuses a number above a gap. What the scope ends at is asked only where the number before is not known to be
+// there, and once in a dry run, which stores nothing that the next batch could find.
+func (d *decision) follows(ctx context.Context, e *queue.Entry) error {
+	if _, stored := d.rows[before(e)]; !d.r.out.DryRun && (e.Number == 1 || stored || len(d.dead[before(e)]) > 0) {
+		return nil
+	}
+	last, err := d.lastNumber(ctx, e.Scope)
+	if err != nil {
+		return err
+	}
+	if e.Number > last+1 {
+		return fmt.Errorf("%w: of application %d, chat %d it has number %d, and the database ends at %d: what lies between is in neither; "+
+			"a database that was restored itself must be newer than the backup of Redis", ErrOtherDatabase, e.Scope.Application, e.Scope.Chat, e.Number, last)
+	}
+	d.last[e.Scope] = max(last, e.Number)
+	return nil
 }
 
 // lastNumber is the highest number of a scope that is stored, or is by this plan.
@@ -300,7 +342,7 @@ func (b *batch) giveUp(ctx context.Context, es []queue.Entry) error {
 	holes := make([]deadEntry, len(es))
 	var chats, messages []*queue.Entry
 	for i := range es {
-		holes[i] = deadEntry{es[i], "it was accepted again, with its Idempotency-Key, under another number", false}
+		holes[i] = deadEntry{es[i], "it was accepted again, with its Idempotency-Key, under another number", whyTaken}
 		if es[i].Kind == queue.ChatCreated {
 			chats = append(chats, &es[i])
 		} else {

@@ -545,3 +545,30 @@ func TestARestoreOfMoreThanATransactionTakes(t *testing.T) {
 		t.Errorf("dead letters %v", l)
 	}
 }
+
+// What the database refused has its dead letter, an edit beside the row that it was to change as well.
+func TestWhatIsADeadLetterAlreadyIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	b := newRestoring(t)
+	app := b.app()
+	c := b.chat(app)
+	b.post(app, c, "one")
+	b.refuse()
+	b.post(app, c, "poison")
+	b.post(app, c, "three")
+	if _, err := b.store.EditMessage(t.Context(), app, c, 1, "poison"); err != nil {
+		t.Fatal(err)
+	}
+	kept := b.backup()
+	b.flush()
+	b.lose()
+	stop := b.start()
+	defer stop()
+	b.restore(kept, flusher.Restored{AlreadyStored: 5})
+	if l := b.letters(flusher.StateOpen); len(l) != 2 {
+		t.Errorf("dead letters %v", l)
+	}
+	b.allow()
+	b.restore(kept, flusher.Restored{AlreadyStored: 5})
+	b.reads(app, c, "poison", "poison", "three")
+}

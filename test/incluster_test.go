@@ -37,7 +37,7 @@ func TestLoadInCluster(t *testing.T) {
 // numbers are given anew. What must hold then is asked of the tables, by the driver.
 func TestLossInCluster(t *testing.T) {
 	t.Parallel()
-	l := loadUntilTold(t, loadOptions{lossy: true})
+	l := loadUntilTold(t, loadOptions{name: "loss", lossy: true})
 	for chat := range int64(l.chats) {
 		l.post(chat+1, "the last")
 	}
@@ -51,7 +51,7 @@ func TestQueuedInCluster(t *testing.T) {
 	t.Parallel()
 	l := &load{client: inCluster(t, 1), messages: map[int64]map[int64]*written{}}
 	var app struct{ Token string }
-	l.insist("POST", "/applications", "the application", map[string]string{"name": "queued"}, &app)
+	l.insist("POST", "/applications", "the application queued", map[string]string{"name": "queued"}, &app)
 	l.token = app.Token
 	if n := l.newChat("the chat"); n != 1 {
 		t.Fatalf("the first chat has number %d", n)

@@ -75,10 +75,7 @@ func TestHistoriesOfChatsAreLinearizable(t *testing.T) {
 			t.Parallel()
 			s := newService(t, 2, 2)
 			h := s.histories(3, 4, 60)
-			for i := range 4 {
-				h.more(int64(h.chats * h.clients * h.each / 6))
-				fault(s, i)
-			}
+			h.strike(func(i int) { fault(s, i) })
 			h.check()
 		})
 	}
@@ -86,12 +83,11 @@ func TestHistoriesOfChatsAreLinearizable(t *testing.T) {
 		t.Parallel()
 		s := newLocal(t)
 		h := s.histories(3, 4, 60)
-		for range 4 {
-			h.more(int64(h.chats * h.clients * h.each / 6))
+		h.strike(func(int) {
 			s.pods[0].kill()
 			s.pods[0].start()
 			s.pods[0].ready()
-		}
+		})
 		h.check()
 	})
 }
@@ -101,6 +97,7 @@ type histories struct {
 	*load
 	chats, clients, each int
 	begin                time.Time
+	struck               [4]chan struct{} // each closed once its fault begins
 	running              sync.WaitGroup
 	mu                   sync.Mutex
 	of                   map[int][]porcupine.Operation
@@ -110,6 +107,9 @@ type histories struct {
 func (s *service) histories(chats, clients, each int) *histories {
 	s.t.Helper()
 	h := &histories{load: s.load(chats, 0), chats: chats, clients: clients, each: each, begin: time.Now(), of: map[int][]porcupine.Operation{}}
+	for i := range h.struck {
+		h.struck[i] = make(chan struct{})
+	}
 	for chat := range chats {
 		for c := range clients {
 			h.running.Go(func() { h.client(chat+1, c) })
@@ -118,9 +118,34 @@ func (s *service) histories(chats, clients, each int) *histories {
 	return h
 }
 
+// strike lets a fault strike four times, after one, two, three and four sixths of all operations. However fast the
+// clients are, they are at it then: see pace.
+func (h *histories) strike(fault func(i int)) {
+	h.t.Helper()
+	all := int64(h.chats * h.clients * h.each)
+	for i, struck := range h.struck {
+		until(h.t, fmt.Sprintf("%d of 6 parts of the operations are done", i+1), func() bool {
+			return h.acked.Load() >= all*int64(i+1)/6 || h.t.Failed()
+		})
+		close(struck)
+		fault(i)
+	}
+}
+
+// pace holds a client that is a whole sixth of its operations ahead of the fault that is to strike.
+func (h *histories) pace(i int) {
+	if ahead := i*6/h.each - 2; ahead >= 0 && ahead < len(h.struck) {
+		select {
+		case <-h.struck[ahead]:
+		case <-h.t.Context().Done():
+		}
+	}
+}
+
 func (h *histories) client(chat, c int) {
 	known := int64(0) // numbers that this client has seen given
 	for i := range h.each {
+		h.pace(i)
 		op := operation{kind: "post", body: fmt.Sprintf("client %d, operation %d", c, i)}
 		switch r := rand.IntN(4); {
 		case r == 0 && known > 0:

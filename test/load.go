@@ -1,6 +1,7 @@
 package test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,6 +32,7 @@ type load struct {
 type written struct{ body string }
 
 type loadOptions struct {
+	name           string // of the application; empty: load
 	chats, writers int
 	lossy          bool // a fault may take what was acknowledged and not stored yet: its number is given again then
 	posts          bool // nothing is edited or read back: while the database is away posts alone are answered
@@ -52,7 +54,8 @@ func startLoad(c *client, o loadOptions) *load {
 	c.t.Helper()
 	l := &load{client: c, loadOptions: o, messages: map[int64]map[int64]*written{}}
 	var app struct{ Token string }
-	l.insist("POST", "/applications", "the application", map[string]string{"name": "load"}, &app)
+	name := cmp.Or(o.name, "load")
+	l.insist("POST", "/applications", "the application "+name, map[string]string{"name": name}, &app)
 	l.token = app.Token
 	for i := range o.chats {
 		if n := l.newChat(fmt.Sprintf("chat %d", i)); n != int64(i+1) {

@@ -45,6 +45,7 @@ func runAPI(ctx context.Context, e env) error {
 		index, indexes = en.index, elasticIndexes{en.index}
 	}
 	s := store.New(en.db, q, index, true)
+	reg.MustRegister(s.Collector())
 	c := api.Config{
 		Store: s, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg,
 		Monitor: monitor.New(monitor.Config{

@@ -87,6 +87,7 @@ func local(ctx context.Context, e env) error {
 	defer done.Wait()
 	defer stop()
 	s := store.New(d, q, index, false)
+	reg.MustRegister(d.Collector(), client.Collector(), s.Collector())
 	c := api.Config{
 		Store: s, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg,
 		Monitor: monitor.New(monitor.Config{

@@ -6,9 +6,11 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -455,5 +457,67 @@ func TestWhatGrowsWhenItIsDecompressedIsCutOff(t *testing.T) {
 	var out bytes.Buffer
 	if n, _, err := decompress(&out, &packed, 100); err != nil || n != 101 || out.Len() != 101 {
 		t.Fatalf("%d bytes, %v", n, err)
+	}
+}
+
+// Three weeks of backups, one each hour: the last day's, a day's last of a week, a week's last; each file that stays is needed.
+func TestPruneOfFiveHundredBackups(t *testing.T) {
+	t.Parallel()
+	s, _ := redisOf(t)
+	fill(t, s.URL, 1, 1)
+	c := configured(t, s.URL)
+	m := mustTake(t, c, "hour-000")
+	folder := c.Storage.Location()
+	data, err := os.ReadFile(filepath.Join(folder, m.Shards[0].File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := time.Date(2030, 5, 6, 12, 0, 0, 0, time.UTC) // a Monday
+	for i := range 500 {
+		of := m
+		at := last.Add(-time.Duration(i) * time.Hour)
+		of.Name, of.StartedAt, of.FinishedAt, of.VerifiedAt = fmt.Sprintf("hour-%03d", i), at, at, &at
+		of.Shards = []Shard{m.Shards[0]}
+		of.Shards[0].File = shardFile(of.Name, 0)
+		text, err := json.Marshal(of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, content := range map[string][]byte{of.Shards[0].File: data, manifestFile(of.Name): text} {
+			if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, _, err := Prune(t.Context(), c.Storage, Policy{Last: 3, Hourly: 24, Daily: 7, Weekly: 4}, last.Add(time.Minute), false); err != nil {
+		t.Fatal(err)
+	}
+	all, err := List(t.Context(), c.Storage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for _, b := range all {
+		kept = append(kept, b.Name)
+	}
+	slices.Sort(kept)
+	var want []string
+	for i := range 24 {
+		want = append(want, fmt.Sprintf("hour-%03d", i))
+	}
+	for day := 1; day <= 5; day++ { // the hours before midnight: of today, and of yesterday at 23:00, stay anyway
+		want = append(want, fmt.Sprintf("hour-%03d", 13+24*day))
+	}
+	for week := range 2 { // Sunday's 23:00 is the last of a week, the first of which stays anyway
+		want = append(want, fmt.Sprintf("hour-%03d", 13+24*7*(week+1)))
+	}
+	if !slices.Equal(kept, want) {
+		t.Errorf("kept %q, want %q", kept, want)
+	}
+	if files, err := c.Storage.List(t.Context()); err != nil || len(files) != 2*len(want) {
+		t.Errorf("%d files of %d backups, %v", len(files), len(want), err)
+	}
+	if _, err := Verify(t.Context(), c, want[len(want)-1]); err != nil {
+		t.Error(err)
 	}
 }

@@ -133,7 +133,7 @@ func (s *Scratch) wait(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		if s.Redis.Ping(ctx).Err() == nil {
+		if _, err := os.Stat(s.socket()); err == nil && s.Redis.Ping(ctx).Err() == nil { // go-redis complains where it is not there yet
 			return nil
 		}
 		select {

@@ -107,9 +107,13 @@ func (b *bench) stored(s *service, pool *sql.DB, want int64) error {
 
 // fill queues at least n messages and gives how many.
 func (b *bench) fill(api *process, token string, n int64) (int64, error) {
+	return b.fillWith(api, n, post(token, 0, false))
+}
+
+func (b *bench) fillWith(api *process, n int64, next request) (int64, error) {
 	var sent int64
 	for sent < n {
-		l, err := drive(api.addr, 256, time.Second, "202", post(token, 0, false))
+		l, err := drive(api.addr, 256, time.Second, "202", next)
 		if err != nil {
 			return 0, err
 		}

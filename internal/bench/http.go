@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"strconv"
 	"time"
 )
@@ -25,6 +26,19 @@ func post(token string, run int64, key bool) request {
 			buf = append(buf, "\"\r\n"...)
 		}
 		return append(buf, "\r\n"+body...)
+	}
+}
+
+// varied is post with letters at random in each body, which compress worse than what people write.
+func varied(token string) request {
+	same := post(token, 0, false)
+	return func(buf []byte, conn, n int) []byte {
+		buf = same(buf, conn, n)
+		text := buf[len(buf)-len(`"}`)-len(message) : len(buf)-len(`"}`)]
+		for i := range text {
+			text[i] = 'a' + byte(rand.N(26)) //nolint:gosec // no secret
+		}
+		return buf
 	}
 }
 

@@ -20,6 +20,7 @@ type load struct {
 	failed   int64 // answers that were none of the wanted status
 	took     time.Duration
 	latency  histogram
+	seconds  []int64 // wanted answers of each second
 }
 
 func (l *load) perSecond() float64 { return float64(l.requests-l.failed) / l.took.Seconds() }
@@ -35,7 +36,7 @@ func drive(addr string, conns int, d time.Duration, status string, next request)
 	start := time.Now()
 	end := start.Add(d)
 	for i := range conns {
-		wg.Go(func() { errs[i] = parts[i].connection(addr, i, end, status, next) })
+		wg.Go(func() { errs[i] = parts[i].connection(addr, i, start, end, status, next) })
 	}
 	wg.Wait()
 	total := &load{took: time.Since(start)}
@@ -43,11 +44,22 @@ func drive(addr string, conns int, d time.Duration, status string, next request)
 		total.requests += parts[i].requests
 		total.failed += parts[i].failed
 		total.latency.add(&parts[i].latency)
+		for second, n := range parts[i].seconds {
+			total.count(second, n)
+		}
 	}
 	return total, errors.Join(errs...)
 }
 
-func (l *load) connection(addr string, id int, end time.Time, status string, next request) error {
+// count adds to a second.
+func (l *load) count(second int, n int64) {
+	for len(l.seconds) <= second {
+		l.seconds = append(l.seconds, 0)
+	}
+	l.seconds[second] += n
+}
+
+func (l *load) connection(addr string, id int, begin, end time.Time, status string, next request) error {
 	conn, err := net.DialTimeout("tcp", addr, 5*time.Second) //nolint:noctx // bounded
 	if err != nil {
 		return err
@@ -71,10 +83,13 @@ func (l *load) connection(addr string, id int, end time.Time, status string, nex
 			return err
 		}
 		l.requests++
-		if got != status {
+		now := time.Now()
+		if got == status {
+			l.count(int(now.Sub(begin)/time.Second), 1)
+		} else {
 			l.failed++
 		}
-		l.latency.record(time.Since(start))
+		l.latency.record(now.Sub(start))
 	}
 }
 

@@ -111,12 +111,19 @@ func (i info) String() string {
 	return fmt.Sprintf("%.1f commands and %.3f ms of processor a second", i.commands, i.cpu*1e3)
 }
 
-func (s *service) info(ctx context.Context) (info, error) {
+func (s *service) client() (*redis.Client, error) {
 	options, err := redis.ParseURL(s.redis)
+	if err != nil {
+		return nil, err
+	}
+	return redis.NewClient(options), nil
+}
+
+func (s *service) info(ctx context.Context) (info, error) {
+	client, err := s.client()
 	if err != nil {
 		return info{}, err
 	}
-	client := redis.NewClient(options)
 	defer func() { _ = client.Close() }()
 	text, err := client.Info(ctx, "memory", "stats", "cpu").Result()
 	if err != nil {

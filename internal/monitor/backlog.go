@@ -5,7 +5,11 @@ import (
 	"chat-system/internal/queue"
 )
 
-const ticks = 300 // that are remembered of a stream: five minutes of looking
+const (
+	ticks        = 300    // that are remembered of a stream: five minutes of looking
+	counted      = 100    // entries of a stream, at most: Redis does nothing else meanwhile
+	countedLocal = 10_000 // as many, where they have to be counted
+)
 
 // tick is how many entries had been added when an entry was the last one.
 type tick struct {
@@ -17,22 +21,22 @@ type tick struct {
 // far the stream had grown at that time, as it was seen then, or from how evenly it fills the time that it spans.
 type backlog struct{ ticks []tick }
 
-func (b *backlog) waiting(s queue.Stat, position chat.Version) (n int64, exact bool) {
+func (b *backlog) waiting(s queue.Backlog, position chat.Version) (n int64, exact bool) {
 	if s.Added >= 0 && s.Last > 0 {
 		b.note(tick{s.Last, s.Added})
 	}
-	if s.Exact {
-		return int64(s.Above), true
+	if s.Above >= 0 {
+		return s.Above, true
 	}
-	least := int64(s.Above)
+	const least = counted + 1
 	for i := 1; i < len(b.ticks); i++ {
 		from, to := b.ticks[i-1], b.ticks[i]
 		if position >= from.last && position < to.last {
-			return min(max(s.Added-from.added-share(from.last, position, to.last, to.added-from.added), least), s.Entries), false
+			return min(max(s.Added-from.added-share(from.last, position, to.last, to.added-from.added), least), s.Length), false
 		}
 	}
 	// Nobody looked when the position was the last entry. Most of what is there waits, then: what was flushed is soon trimmed.
-	return max(least, s.Entries), false
+	return max(least, s.Length), false
 }
 
 // share is what of so many entries between two falls below a third that lies between.

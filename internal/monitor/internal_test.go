@@ -52,8 +52,8 @@ func TestALongBacklogIsEstimatedFromHowTheStreamGrew(t *testing.T) {
 	t.Parallel()
 	var b backlog
 	at := func(seconds int64) chat.Version { return chat.VersionAt(1_000_000 + 1000*seconds) }
-	stat := func(seconds, added int64) queue.Stat {
-		return queue.Stat{Last: at(seconds), Added: added, Entries: added, Above: 101}
+	stat := func(seconds, added int64) queue.Backlog {
+		return queue.Backlog{Last: at(seconds), Added: added, Length: added, Above: -1}
 	}
 	for s := range int64(10) { // a thousand a second
 		b.waiting(stat(s, 1000*s), at(0))
@@ -64,7 +64,7 @@ func TestALongBacklogIsEstimatedFromHowTheStreamGrew(t *testing.T) {
 	if n, _ := b.waiting(stat(10, 10_000), 1); n != 10_000 {
 		t.Errorf("from before anybody looked: %d", n)
 	}
-	if n, exact := b.waiting(queue.Stat{Last: at(10), Added: 10_000, Entries: 60, Above: 7, Exact: true}, at(10)); n != 7 || !exact {
+	if n, exact := b.waiting(queue.Backlog{Last: at(10), Added: 10_000, Length: 60, Above: 7}, at(10)); n != 7 || !exact {
 		t.Errorf("counted: %d %v", n, exact)
 	}
 	b.waiting(stat(11, 5), at(4)) // another Redis

@@ -88,8 +88,8 @@ type sampler struct {
 }
 
 type redisAnswer struct {
-	stats   []queue.Stat
-	crowded bool
+	backlogs [][]queue.Backlog // by partition: of the database, then of each search index
+	memory   queue.Memory
 }
 
 // sample gives the newest sample; with past, what was seen before, too.
@@ -162,20 +162,26 @@ func (s *sampler) readCursors(ctx context.Context) (c cursors, err error) {
 }
 
 func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
-	positions := make([][]chat.Version, s.Queue.Partitions)
-	for _, rows := range append([][]db.FlushCursor{s.cursors.database}, s.cursors.search...) {
-		for p := range positions {
-			i := slices.IndexFunc(rows, func(c db.FlushCursor) bool { return int(c.PartitionID) == p })
+	sinks := append([][]db.FlushCursor{s.cursors.database}, s.cursors.search...)
+	var above []queue.Above
+	for p := range s.Queue.Partitions {
+		for _, rows := range sinks {
 			var at chat.Version // 0: nothing is stored yet
-			if i >= 0 {
+			if i := slices.IndexFunc(rows, func(c db.FlushCursor) bool { return int(c.PartitionID) == p }); i >= 0 {
 				at = chat.Version(rows[i].Position)
 			}
-			positions[p] = append(positions[p], at)
+			above = append(above, queue.Above{Partition: p, Version: at})
 		}
 	}
+	most := counted
+	if !s.Queue.Shebang {
+		most = countedLocal
+	}
 	a, took, err := s.redis.ask(ctx, func(ctx context.Context) (a redisAnswer, err error) {
-		if a.stats, err = s.Queue.Stats(ctx, positions); err == nil {
-			a.crowded, err = s.Queue.Crowded(ctx)
+		all, err := s.Queue.Backlogs(ctx, above, most)
+		if err == nil {
+			a.backlogs = slices.Collect(slices.Chunk(all, len(sinks)))
+			a.memory, err = s.Queue.Memory(ctx)
 		}
 		return a, err
 	})
@@ -185,9 +191,9 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 		s.Log.Warn("the monitoring page can't ask Redis", "error", err)
 		e.Status, e.Detail = "failed", "It does not answer: nothing can be accepted."
 		return e, nil
-	case len(a.stats) != len(positions) || len(a.stats[0].First) != len(positions[0]): // the answer to an older question
+	case len(a.backlogs[0]) != len(sinks): // the answer to an older question
 		return e, nil
-	case a.crowded:
+	case a.memory.Crowded():
 		e.Status, e.Detail = "warning", "Three quarters of its memory are used."
 	}
 	return e, &a
@@ -242,12 +248,12 @@ func (s *sampler) partitions(now *sample, a *redisAnswer) {
 				row.Flushed = new(chat.Version(c.Position).Millis())
 			}
 			if a != nil {
-				n := s.read(&row, a.stats[p], chat.Version(c.Position))
+				n := s.read(&row, a.backlogs[p], chat.Version(c.Position))
 				known = known && n >= 0
 				accepted, flushed = accepted+n, flushed+n-*row.Waiting
 			}
 		} else if a != nil {
-			row.Entries = new(a.stats[p].Entries)
+			row.Entries = new(a.backlogs[p][0].Length)
 		}
 		for _, rows := range s.cursors.search {
 			for _, c := range rows {
@@ -273,17 +279,18 @@ func (s *sampler) partitions(now *sample, a *redisAnswer) {
 }
 
 // read fills in what Redis says of a partition; it gives how many entries were ever added, -1 where that is not known.
-func (s *sampler) read(row *partition, stat queue.Stat, position chat.Version) int64 {
-	n, exact := s.backlog[row.Number].waiting(stat, position)
-	age := func(first chat.Version) *int64 {
-		if first == 0 {
+func (s *sampler) read(row *partition, of []queue.Backlog, position chat.Version) int64 {
+	seen := of[0]
+	n, exact := s.backlog[row.Number].waiting(seen, position)
+	age := func(b queue.Backlog) *int64 {
+		if b.Oldest == 0 {
 			return new(int64(0))
 		}
-		return new(max(0, stat.Millis-first.Millis()))
+		return new(max(0, b.Millis-b.Oldest.Millis()))
 	}
-	row.Waiting, row.Exact, row.Entries, row.Lag = &n, exact, new(stat.Entries), age(stat.First[0])
-	for _, first := range stat.First[1:] {
-		if a := age(first); row.SearchLag == nil || *a > *row.SearchLag {
+	row.Waiting, row.Exact, row.Entries, row.Lag = &n, exact, new(seen.Length), age(seen)
+	for _, b := range of[1:] {
+		if a := age(b); row.SearchLag == nil || *a > *row.SearchLag {
 			row.SearchLag = a
 		}
 	}
@@ -295,10 +302,7 @@ func (s *sampler) read(row *partition, stat queue.Stat, position chat.Version) i
 	default:
 		row.State = "behind"
 	}
-	if stat.Entries == 0 {
-		return max(stat.Added, 0) // an empty stream was not asked
-	}
-	return stat.Added
+	return seen.Added
 }
 
 func (s *sampler) remember(now *sample) {

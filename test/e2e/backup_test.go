@@ -191,7 +191,7 @@ func (c *cluster) lose() {
 }
 
 const (
-	ofLoss         = "WHERE application_id = (SELECT MAX(id) FROM applications WHERE name = 'load' AND created_at = (SELECT MAX(created_at) FROM applications WHERE name = 'load'))"
+	ofLoss         = "WHERE application_id = (SELECT id FROM applications WHERE name = 'loss')"
 	queuedMessages = 300 // that TestQueuedInCluster posts
 )
 
