@@ -40,6 +40,7 @@ type partition struct {
 	Lag        *int64 `json:"lag"`        // milliseconds that the oldest of those has waited
 	Flushed    *int64 `json:"flushed_at"` // Unix milliseconds: when the last that is in the database was accepted; null: none yet
 	Generation int64  `json:"generation"` // in which the partition is open
+	Leader     string `json:"leader"`     // who flushes it; empty: nobody says so
 	SearchLag  *int64 `json:"search_lag"` // as lag, of search; null: search is off, or not known
 	Search     string `json:"search"`     // follow, resync, or off
 }
@@ -89,6 +90,7 @@ type sampler struct {
 
 type redisAnswer struct {
 	backlogs [][]queue.Backlog // by partition: of the database, then of each search index
+	leaders  []string          // by partition
 	memory   queue.Memory
 }
 
@@ -183,6 +185,9 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 			a.backlogs = slices.Collect(slices.Chunk(all, len(sinks)))
 			a.memory, err = s.Queue.Memory(ctx)
 		}
+		if err == nil && !s.Local {
+			a.leaders, err = s.Queue.Leaders(ctx)
+		}
 		return a, err
 	})
 	e := engine{s.Names.Redis, "ok", "", took.Milliseconds()}
@@ -241,6 +246,9 @@ func (s *sampler) partitions(now *sample, a *redisAnswer) {
 	known := a != nil && len(s.cursors.database) > 0
 	for p := range s.Queue.Partitions {
 		row := partition{Number: p, State: "unknown", Search: "off"}
+		if a != nil && a.leaders != nil {
+			row.Leader = a.leaders[p]
+		}
 		if i := slices.IndexFunc(s.cursors.database, func(c db.FlushCursor) bool { return int(c.PartitionID) == p }); i >= 0 {
 			c := s.cursors.database[i]
 			row.Generation = c.Gen

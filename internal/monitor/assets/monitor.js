@@ -98,6 +98,7 @@
     const style = () => getComputedStyle(document.documentElement);
     let charts = [];
     let first = true;
+    let begun = Infinity; // when the first numbers came: leaders answer within a second or two
 
     // The colours are those of the page; light-dark() is resolved by an element that has them.
     function colour(name) {
@@ -191,19 +192,26 @@
     const statuses = { ok: ['works', 'good'], warning: ['works, with less', 'warn'], failed: ['broken', 'bad'], off: ['off', ''] };
 
     function partitions(now) {
-      const body = $('partition-table').tBodies[0];
+      const table = $('partition-table');
+      const body = table.tBodies[0];
+      const led = 'leaders' in table.dataset;
       while (body.rows.length < now.partitions.length) {
         const row = body.insertRow();
         const head = document.createElement('th');
         head.scope = 'row';
         row.append(head);
-        for (const name of ['', 'n', 'n', '', 'n', '', 'n']) row.insertCell().className = name;
+        for (const name of ['', ...(led ? ['leader'] : []), 'n', 'n', '', 'n', '', 'n']) row.insertCell().className = name;
         const option = document.createElement('option');
         option.value = option.textContent = body.rows.length - 1;
         choice.append(option);
       }
       for (const p of now.partitions) {
-        const [head, state, waiting, lag, flushed, entries, search, generation] = body.rows[p.partition].cells;
+        const cells = [...body.rows[p.partition].cells];
+        if (led) {
+          const nobody = p.leader === '' && p.state !== 'unknown';
+          put(cells.splice(2, 1)[0], nobody && now.at - begun > 4000 ? 'nobody' : p.leader || '–', nobody && now.at - begun > 4000 ? 'leader bad' : 'leader');
+        }
+        const [head, state, waiting, lag, flushed, entries, search, generation] = cells;
         put(head, String(p.partition));
         put(state, ...states[p.state]);
         put(waiting, (known(p.waiting) && !p.exact ? '~' : '') + count(p.waiting));
@@ -248,6 +256,7 @@
     async function step() {
       const now = await (await ask(first ? '/monitor/data?history=1' : '/monitor/data')).json();
       if (first) for (const p of now.history ?? []) points.push(p);
+      if (first) begun = now.at;
       first = false;
       const point = { at: now.at, accepted: now.accepted, flushed: now.flushed, waiting: now.partitions.map((p) => p.waiting), lag: now.partitions.map((p) => p.lag) };
       if (!points.length || now.at > newest()) points.push(point);
