@@ -80,8 +80,13 @@ func (l *load) end() {
 // more waits until so many further writes were acknowledged.
 func (l *load) more(n int64) {
 	l.t.Helper()
-	want := l.acked.Load() + n
-	until(l.t, fmt.Sprintf("%d more writes are acknowledged", n), func() bool { return l.acked.Load() >= want || l.t.Failed() })
+	l.upTo(l.acked.Load() + n)
+}
+
+// upTo waits until so many writes were acknowledged since the load began.
+func (l *load) upTo(n int64) {
+	l.t.Helper()
+	until(l.t, fmt.Sprintf("%d writes are acknowledged", n), func() bool { return l.acked.Load() >= n || l.t.Failed() })
 }
 
 func (l *load) write(ctx context.Context, w int, chat int64) {

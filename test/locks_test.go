@@ -3,9 +3,12 @@ package test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 // Somebody else's transactions lock what the flusher writes to: rows of chats, and the gap at the end of their messages. A
@@ -34,18 +37,30 @@ func TestLockTimeoutsAndDeadlocksAreNoDeadLetters(t *testing.T) {
 	l.check(s)
 }
 
-// begin runs statements in a transaction of its own, which stays open.
+// begin runs statements in a transaction of its own, which stays open. It waits for locks that flushes hold, so the database
+// may end it instead of the flush: then it is begun again.
 func (s *service) begin(statements ...string) *sql.Tx {
 	s.t.Helper()
-	tx, err := s.database().BeginTx(context.Background(), nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, q := range statements {
-		if _, err := tx.ExecContext(s.t.Context(), q); err != nil {
-			s.t.Fatalf("%s: %v", q, err)
+	var tx *sql.Tx
+	until(s.t, "a transaction has its locks", func() bool {
+		var err error
+		if tx, err = s.database().BeginTx(context.Background(), nil); err != nil {
+			s.t.Fatal(err)
 		}
-	}
+		for _, q := range statements {
+			if _, err = tx.ExecContext(s.t.Context(), q); err != nil {
+				break
+			}
+		}
+		if e := (&mysql.MySQLError{}); errors.As(err, &e) && (e.Number == 1205 || e.Number == 1213) {
+			_ = tx.Rollback()
+			return false
+		}
+		if err != nil {
+			s.t.Fatalf("%.60s: %v", statements, err)
+		}
+		return true
+	})
 	return tx
 }
 

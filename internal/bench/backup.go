@@ -41,24 +41,25 @@ func backups(b *bench) error {
 	return nil
 }
 
-// full starts engines and a pod, queues a million messages, and gives how many; backups go into a folder.
-func (b *bench) full() (s *service, api *process, token, folder string, sent int64, err error) {
+// full starts engines and a pod, queues a million messages, and gives how many; backups go into a folder of their own.
+func (b *bench) full() (s *service, api *process, token string, sent int64, err error) {
 	if s, api, token, err = b.serving("QUEUE_MAX_ENTRIES=50000000"); err != nil {
-		return nil, nil, "", "", 0, err
+		return nil, nil, "", 0, err
 	}
-	if folder, err = os.MkdirTemp(b.dir, "backups-"); err != nil {
-		return nil, nil, "", "", 0, err
+	folder, err := os.MkdirTemp(b.dir, "backups-")
+	if err != nil {
+		return nil, nil, "", 0, err
 	}
 	s.env = append(s.env, "BACKUP_STORAGE="+folder, "BACKUP_VERIFY=false")
 	sent, err = b.fillWith(api, million, varied(token))
-	return s, api, token, folder, sent, err
+	return s, api, token, sent, err
 }
 
 // minute posts for a minute to a service of its own, whose queue holds a million already; where took is given, a backup is
 // taken meanwhile. Each begins anew since a Redis that was replicated once keeps a backlog from then on.
 func (b *bench) minute(took *[]float64) (*load, error) {
 	defer b.cleanup()
-	s, api, token, _, _, err := b.full()
+	s, api, token, _, err := b.full()
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (b *bench) toEnd(env []string, args ...string) (float64, error) {
 }
 
 func (b *bench) backupAndRestore() error {
-	s, _, _, folder, sent, err := b.full()
+	s, _, _, sent, err := b.full()
 	if err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ func (b *bench) backupAndRestore() error {
 	if _, err := b.start(s.env, "flusher"); err != nil {
 		return err
 	}
-	report := filepath.Join(folder, "report")
+	report := filepath.Join(b.dir, "restored.json")
 	took, err := b.toEnd(append(s.env, "BACKUP_REPORT="+report), "restore", "replication")
 	if err != nil {
 		return err

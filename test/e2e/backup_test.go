@@ -176,7 +176,7 @@ func (c *cluster) lose() {
 	for query, want := range map[string]string{
 		"SELECT COUNT(*) FROM messages m JOIN applications a ON a.id = m.application_id WHERE a.name = 'queued'":                                                  fmt.Sprint(queuedMessages + 1),
 		"SELECT COUNT(*) FROM stored_before b LEFT JOIN (SELECT * FROM messages " + ofLoss + ") m USING (chat_number, number, created_at) WHERE m.number IS NULL": "0",
-		"SELECT COUNT(*) FROM (SELECT 1 FROM messages GROUP BY application_id, chat_number, body HAVING COUNT(*) > 1) d":                                          "0",
+		"SELECT COUNT(*) FROM (SELECT 1 FROM messages " + ofLoss + " GROUP BY chat_number, body HAVING COUNT(*) > 1) d":                                           "0", // the contract's suite posts equal texts
 		`SELECT COUNT(*) FROM (SELECT MAX(number) AS top, COUNT(*) AS n FROM (
 			SELECT application_id, chat_number, number FROM messages
 			UNION ALL SELECT application_id, chat_number, number FROM dead_letters WHERE sink = 'mysql' AND kind = 'message'
