@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -42,87 +41,114 @@ func browse(b *bundle) *browser {
 	b.t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	b.t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	b.must(chromedp.Do(ctx)) // starts it; a time limit of this call would be the browser's
+	said := chromedp.Console(ctx)
+	w := &browser{bundle: b}
+	w.ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
 	b.t.Cleanup(cancel)
-	w := &browser{bundle: b, ctx: ctx}
-	chromedp.ListenTarget(ctx, func(event any) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		switch e := event.(type) {
-		case *runtime.EventExceptionThrown:
-			w.faults = append(w.faults, e.ExceptionDetails.Error())
-		case *runtime.EventConsoleAPICalled:
-			w.faults = append(w.faults, fmt.Sprintf("the console was used: %s %s", e.Type, e.Args))
-		case *log.EventEntryAdded:
-			if e.Entry.Level == log.LevelError || e.Entry.Level == log.LevelWarning {
-				w.faults = append(w.faults, e.Entry.Text+" "+e.Entry.URL)
+	go func() {
+		for message, err := range said {
+			if err != nil {
+				return
 			}
+			w.mu.Lock()
+			w.faults = append(w.faults, fmt.Sprintf("%s: %s %s", message.Type, message.Text, message.URL))
+			w.mu.Unlock()
 		}
-	})
+	}()
 	w.run(chromedp.EmulateViewport(1280, 900))
 	return w
 }
 
-func (w *browser) run(actions ...chromedp.Action) {
+func (w *browser) run(steps ...chromedp.Action[chromedp.Void]) {
 	w.t.Helper()
-	if err := chromedp.Run(w.ctx, actions...); err != nil {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.t.Fatal(err, w.faults)
+	if err := chromedp.Do(w.ctx, steps...); err != nil {
+		w.t.Fatal(err, w.complaints())
 	}
+}
+
+// complaints are what the browser found wrong since they were asked for last.
+func (w *browser) complaints() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	faults := w.faults
+	w.faults = nil
+	return faults
+}
+
+// value is what an expression is in the page.
+func value[T any](w *browser, expression string, options ...chromedp.EvaluateOption) T {
+	w.t.Helper()
+	v, err := chromedp.Run(w.ctx, chromedp.Evaluate[T](expression, options...))
+	if err != nil {
+		w.t.Fatal(err, w.complaints())
+	}
+	return v
 }
 
 // sees waits until an expression is true in the page.
 func (w *browser) sees(expression string) {
 	w.t.Helper()
 	w.eventually(expression, func() bool {
-		var is bool
-		return chromedp.Run(w.ctx, chromedp.Evaluate("!!("+expression+")", &is)) == nil && is
+		is, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		return err == nil && is
 	})
 }
 
 func (w *browser) open(path string) {
 	w.t.Helper()
-	w.run(chromedp.Navigate(w.url+path), chromedp.WaitReady("#main"))
+	w.run(chromedp.Navigate(w.url+path), chromedp.WaitReady(chromedp.CSS("#main")))
+}
+
+func (w *browser) click(selector string) { w.t.Helper(); w.run(chromedp.Click(chromedp.CSS(selector))) }
+
+func (w *browser) types(selector, text string) {
+	w.t.Helper()
+	w.run(chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// scheme is light, dark, or what the browser prefers.
+func scheme(name string) chromedp.Action[chromedp.Void] {
+	var p emulation.SetEmulatedMediaParams
+	if name != "" {
+		p.Features = []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}
+	}
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, p)
+		return err
+	})
 }
 
 // look checks a page in the light and in the dark, wide and narrow; it leaves pictures where MONITOR_SCREENSHOTS says.
 func (w *browser) look(name string) {
 	w.t.Helper()
 	for _, width := range []int64{1280, 390} {
-		for _, scheme := range []string{"light", "dark"} {
-			var wide int64
-			w.run(chromedp.EmulateViewport(width, 900),
-				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
-				chromedp.Evaluate("document.documentElement.scrollWidth", &wide))
-			if wide > width {
+		for _, colours := range []string{"light", "dark"} {
+			w.run(chromedp.EmulateViewport(width, 900), scheme(colours))
+			if wide := value[int64](w, "document.documentElement.scrollWidth"); wide > width {
 				w.t.Errorf("%s is %d wide on a screen of %d", name, wide, width)
 			}
-			w.axe(fmt.Sprintf("%s, %d, %s", name, width, scheme))
+			w.axe(fmt.Sprintf("%s, %d, %s", name, width, colours))
 			if folder := os.Getenv("MONITOR_SCREENSHOTS"); folder != "" {
-				var picture []byte
-				w.run(chromedp.FullScreenshot(&picture, 100))
+				picture, err := chromedp.Run(w.ctx, chromedp.FullScreenshot(100))
+				w.must(err)
 				w.must(os.MkdirAll(folder, 0o755))
-				w.must(os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), picture, 0o644))
+				w.must(os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%d-%s.png", name, width, colours)), picture, 0o644))
 			}
 		}
 	}
-	w.run(chromedp.EmulateViewport(1280, 900), emulation.SetEmulatedMedia())
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.faults) > 0 {
-		w.t.Errorf("%s: the browser complains: %s", name, strings.Join(w.faults, "\n"))
-		w.faults = nil
+	w.run(chromedp.EmulateViewport(1280, 900), scheme(""))
+	if faults := w.complaints(); len(faults) > 0 {
+		w.t.Errorf("%s: the browser complains: %s", name, strings.Join(faults, "\n"))
 	}
 }
 
 func (w *browser) axe(where string) {
 	w.t.Helper()
-	var faults []string
 	const check = `axe.run().then(r => r.violations.filter(v => v.impact === 'serious' || v.impact === 'critical')
 		.map(v => v.id + ': ' + v.help + ' ' + v.nodes.map(n => n.html + ' ' + n.failureSummary).join('; ')))`
-	w.run(chromedp.Evaluate(axe+"; true", nil), chromedp.Evaluate(check, &faults, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
-	for _, f := range faults {
+	value[bool](w, axe+"; true")
+	for _, f := range value[[]string](w, check, chromedp.EvalAwaitPromise) {
 		w.t.Errorf("%s: %s", where, f)
 	}
 }
@@ -136,7 +162,7 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.open("/monitor")
 	w.sees("location.pathname === '/monitor/sign-in'")
 	w.look("sign-in")
-	w.run(chromedp.SendKeys("#token", adminToken+kb.Enter))
+	w.types("#token", adminToken+kb.Enter)
 	w.sees("document.title.startsWith('Overview') && document.querySelector('#partition-table tbody tr')")
 	w.sees("document.querySelector('#first').open && document.querySelector('#commands').textContent.includes('" + b.url + "')")
 	w.look("overview-empty")
@@ -174,25 +200,25 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.sees("(" + number + ")('letters') === 3")
 	w.open("/monitor/dead-letters")
 	w.look("dead-letters")
-	w.run(chromedp.SendKeys("#q", "poison 2"+kb.Enter))
+	w.types("#q", "poison 2"+kb.Enter)
 	w.sees("document.querySelectorAll('.letters li').length === 1")
 	b.exec("ALTER TABLE messages DROP CONSTRAINT poison")
-	w.run(chromedp.Click(".letters button"))
+	w.click(".letters button")
 	w.sees("document.querySelector('.done').textContent === '1 dead letter was stored.' && document.querySelectorAll('.letters li').length === 2")
 	var stored int
 	b.must(b.sql.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM messages WHERE body = 'poison 2'").Scan(&stored))
 	if stored != 1 {
 		t.Error("what was retried has no row")
 	}
-	w.run(chromedp.Click(".letters h2 a"))
+	w.click(".letters h2 a")
 	w.sees("document.title.startsWith('Dead letter ')")
 	w.look("dead-letter")
-	w.run(chromedp.Click("a.danger"))
+	w.click("a.danger")
 	w.sees("document.title.startsWith('Discard')")
 	w.look("discard")
-	w.run(chromedp.Click("button.danger"))
+	w.click("button.danger")
 	w.sees("document.querySelector('.done').textContent.includes('was discarded')")
-	w.run(chromedp.Click("[data-live-region] > form button")) // the last one
+	w.click("[data-live-region] > form button") // the last one
 	w.sees("document.querySelector('.done').textContent === '1 dead letter was stored.' && document.querySelector('.nothing')")
 	var left int
 	b.must(b.sql.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM dead_letters WHERE state = 'open'").Scan(&left))
@@ -203,10 +229,10 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 
 	w.open("/monitor/applications")
 	w.look("applications")
-	w.run(chromedp.Click("tbody a"))
+	w.click("tbody a")
 	w.sees("document.querySelector('.letters .body')")
 	w.look("application")
-	w.run(chromedp.Click(".letters h3 a"))
+	w.click(".letters h3 a")
 	w.sees("document.querySelectorAll('ol.letters li').length === 50")
 	b.post(token, "This came while you looked.")
 	w.sees("document.querySelector('.letters .body').textContent === 'This came while you looked.'")
@@ -228,7 +254,7 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.sees("document.activeElement.className === 'skip'")
 	w.run(chromedp.KeyEvent(kb.Enter))
 	w.sees("document.activeElement.id === 'main'")
-	w.run(chromedp.Click("header form button"))
+	w.click("header form button")
 	w.sees("location.pathname === '/monitor/sign-in'")
 }
 
@@ -239,8 +265,8 @@ func TestAHiddenPageAsksNothing(t *testing.T) { //nolint:paralleltest // as abov
 	w.open("/monitor")
 	const asked = "performance.getEntriesByType('resource').filter(r => r.name.includes('/monitor/data')).length"
 	w.sees(asked + " > 1")
-	w.run(chromedp.Evaluate(`Object.defineProperty(document, 'hidden', {get: () => true}); window.since = 0; setTimeout(() => { window.since = `+asked+`; }, 1500); setTimeout(() => { window.still = `+asked+` === window.since; }, 5000)`, nil))
+	value[chromedp.Void](w, `Object.defineProperty(document, 'hidden', {get: () => true}); window.since = 0; setTimeout(() => { window.since = `+asked+`; }, 1500); setTimeout(() => { window.still = `+asked+` === window.since; }, 5000)`)
 	w.sees("window.still === true")
-	w.run(chromedp.Evaluate("delete document.hidden; window.before = "+asked+"; document.dispatchEvent(new Event('visibilitychange'))", nil))
+	value[chromedp.Void](w, "delete document.hidden; window.before = "+asked+"; document.dispatchEvent(new Event('visibilitychange'))")
 	w.sees(asked + " > window.before")
 }

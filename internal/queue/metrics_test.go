@@ -1,13 +1,11 @@
 package queue
 
 import (
-	"context"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"chat-system/internal/chat"
 	"chat-system/internal/enginetest"
 )
 
