@@ -40,21 +40,19 @@ func TestTheMetricsAreThoseOfTheDocument(t *testing.T) {
 		url := "http://" + start(t, env, command, word)
 		eventually(t, "what is learned of the engines and the cursors", func() bool {
 			before[command] = scrape(t, command, ops[command])
-			cursors := 0
-			for name := range before[command] {
-				if strings.HasPrefix(name, "chat_flush_cursor_timestamp_seconds{") {
-					cursors++
-				}
+			has := map[string]int{}
+			for series := range before[command] {
+				name, _, _ := strings.Cut(series, "{")
+				has[name]++
 			}
 			switch command {
 			case "api":
 				return before[command][`chat_redis_durability{mode="always"}`] == 1 && before[command][`chat_mysql_durability{mode="synced"}`] == 1
 			case "local":
-				_, letters := before[command][`chat_dead_letters{reason="data",sink="mysql"}`]
-				return cursors == 2 && letters
+				return has["chat_flush_cursor_timestamp_seconds"] == 2 && has["chat_queue_depth_entries"] == 2 && has["chat_dead_letters"] > 0
 			}
-			_, letters := before[command][`chat_dead_letters{reason="data",sink="mysql"}`]
-			return cursors == 4 && letters && before[command][`chat_redis_memory_used_bytes`] > 0
+			return has["chat_flush_cursor_timestamp_seconds"] == 4 && has["chat_queue_depth_entries"] == 1 && has["chat_dead_letters"] > 0 &&
+				before[command]["chat_redis_memory_used_bytes"] > 0
 		})
 		if command != "flusher" {
 			apitest.Chat(t, apitest.Target{URL: url})
