@@ -89,6 +89,12 @@ func value[T any](w *browser, expression string, options ...chromedp.EvaluateOpt
 // sees waits until an expression is true in the page.
 func (w *browser) sees(expression string) {
 	w.t.Helper()
+	defer func() {
+		if w.t.Failed() {
+			text, err := chromedp.Run(w.ctx, chromedp.Evaluate[string]("location + ' ' + document.hidden + ' ' + document.body.innerText"))
+			w.t.Log("the page: ", text, err, w.complaints())
+		}
+	}()
 	w.eventually(expression, func() bool {
 		is, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
 		return err == nil && is
@@ -172,7 +178,7 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	for i := range 30 {
 		b.post(token, fmt.Sprintf("Is the blue teapot no. %d in stock?", i))
 	}
-	w.sees("(" + number + ")('waiting') === 31")
+	w.sees("(" + number + ")('waiting') >= 31")
 	b.flush()
 	stop := make(chan struct{})
 	var writing sync.WaitGroup
@@ -233,7 +239,7 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.sees("document.querySelector('.letters .body')")
 	w.look("application")
 	w.click(".letters h3 a")
-	w.sees("document.querySelectorAll('ol.letters li').length === 50")
+	w.sees("document.querySelectorAll('ol.letters li').length === 49") // of fifty numbers, one of which was discarded
 	b.post(token, "This came while you looked.")
 	w.sees("document.querySelector('.letters .body').textContent === 'This came while you looked.'")
 	w.look("chat")
@@ -265,7 +271,7 @@ func TestAHiddenPageAsksNothing(t *testing.T) { //nolint:paralleltest // as abov
 	w.open("/monitor")
 	const asked = "performance.getEntriesByType('resource').filter(r => r.name.includes('/monitor/data')).length"
 	w.sees(asked + " > 1")
-	value[chromedp.Void](w, `Object.defineProperty(document, 'hidden', {get: () => true}); window.since = 0; setTimeout(() => { window.since = `+asked+`; }, 1500); setTimeout(() => { window.still = `+asked+` === window.since; }, 5000)`)
+	value[chromedp.Void](w, `Object.defineProperty(document, 'hidden', {get: () => true, configurable: true}); window.since = 0; setTimeout(() => { window.since = `+asked+`; }, 1500); setTimeout(() => { window.still = `+asked+` === window.since; }, 5000)`)
 	w.sees("window.still === true")
 	value[chromedp.Void](w, "delete document.hidden; window.before = "+asked+"; document.dispatchEvent(new Event('visibilitychange'))")
 	w.sees(asked + " > window.before")

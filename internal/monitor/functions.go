@@ -43,13 +43,13 @@ func shownBytes(n int64) string {
 	return fmt.Sprintf("%.1f %s", v, unit)
 }
 
-// query makes an address' query of names and values; what is empty is left out.
-func query(pairs ...string) string {
+// query makes an address' query of names and values; what is empty is left out. It is escaped, and is not to be once more.
+func query(pairs ...string) template.URL {
 	q := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
 			q.Set(pairs[i], pairs[i+1])
 		}
 	}
-	return q.Encode()
+	return template.URL(q.Encode()) //nolint:gosec // by Encode
 }

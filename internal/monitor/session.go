@@ -46,7 +46,7 @@ func sign(key, text []byte) []byte {
 	return h.Sum(nil)
 }
 
-var encoding = base64.RawURLEncoding
+var encoding = base64.RawURLEncoding.Strict() // one text for each cookie
 
 // newCookie begins a session: its end and a nonce, signed.
 func (k keys) newCookie(now time.Time) string {
