@@ -51,7 +51,7 @@ func runAPI(ctx context.Context, e env) error {
 		Monitor: monitor.New(monitor.Config{
 			AdminToken: e.AdminToken, Store: s, DB: en.db, Queue: q, Redis: en.redis, Index: index, Indexes: indexes,
 			Names: monitor.Names{Redis: "Redis", Database: "MySQL", Search: "Elasticsearch"}, Durability: en.readiness.weakened,
-			Settings: settings("api", e.environ), Log: e.log,
+			BackupsURL: e.BackupsURL, Settings: settings("api", e.environ), Log: e.log,
 		}),
 	}
 	if e.RateLimit > 0 {

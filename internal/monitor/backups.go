@@ -2,6 +2,10 @@ package monitor
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
 	"sync"
 	"time"
 
@@ -11,23 +15,23 @@ import (
 )
 
 const (
-	backupsAge     = 30 * time.Second // a storage may ask money for each look
-	backupsTimeout = 10 * time.Second
+	backupsAge     = 5 * time.Second // the controller is asked no more often, whoever looks
+	backupsTimeout = 5 * time.Second
+	backupsBytes   = 16 << 20 // of its answer
 )
 
-// backups is what the storage holds, looked at now and then.
+// backups is what the backup controller told last.
 type backups struct {
-	mu   sync.Mutex // held while looking
+	mu   sync.Mutex // held while asking
 	at   time.Time
 	list []backup.Manifest
 	err  error
 }
 
 type backupsPage struct {
-	Location string
-	Backups  []backup.Manifest
-	Fault    string
-	At       time.Time
+	Backups []backup.Manifest
+	Fault   string
+	At      time.Time
 }
 
 func (m *Monitor) listBackups(v *visit) error {
@@ -35,17 +39,34 @@ func (m *Monitor) listBackups(v *visit) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if time.Since(b.at) > backupsAge {
-		ctx, cancel := context.WithTimeout(v, backupsTimeout)
-		b.list, b.err = backup.List(ctx, m.Backups)
-		cancel()
-		b.at = time.Now()
-		if b.err != nil {
-			m.Log.Warn("the monitoring page can't list backups", "error", b.err)
+		list, err := askForBackups(v, m.BackupsURL)
+		if b.at, b.err = time.Now(), err; err == nil {
+			b.list = list
+		} else {
+			m.Log.Warn("the monitoring page can't list backups", "error", err)
 		}
 	}
-	p := backupsPage{Location: m.Backups.Location(), Backups: b.list, At: b.at.UTC()}
+	p := backupsPage{Backups: b.list, At: b.at.UTC()}
 	if b.err != nil {
-		p.Fault = "The storage can't be read now: " + string(backup.ReasonOf(b.err)) + "."
+		p.Fault = "The backup controller does not answer; what is shown is old."
 	}
 	return m.page(v, fasthttp.StatusOK, "backups", "Backups", p)
+}
+
+func askForBackups(ctx context.Context, url string) (list []backup.Manifest, err error) {
+	ctx, cancel := context.WithTimeout(ctx, backupsTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the backup controller answers with %s", answer.Status)
+	}
+	return list, json.NewDecoder(io.LimitReader(answer.Body, backupsBytes)).Decode(&list)
 }

@@ -200,6 +200,8 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.sees("performance.getEntriesByType('resource').filter(r => r.name.includes('/monitor/data')).length > 12") // the charts have some lines
 	close(stop)
 	writing.Wait()
+	w.sees("document.querySelector('#finding-list').textContent.startsWith('Keeping up')")
+	w.sees("[...document.querySelectorAll('#partition-table .leader')].every(c => c.textContent === '" + flusherName + "')")
 	w.look("overview-busy")
 
 	ids := b.deadLetters(token, "poison <script>document.title='broken'</script>", "poison 2", "poison 3")
@@ -250,9 +252,22 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.sees("document.querySelectorAll('#engine-list .good').length === 2")
 	b.redis.Pause()
 	w.sees("document.querySelector('#engine-list .bad')")
+	w.sees("document.querySelector('#finding-list .failed strong').textContent.startsWith('Nothing is accepted: Redis does not answer. Since ')")
 	w.look("overview-broken")
 	b.redis.Resume()
 	w.sees("!document.querySelector('#engine-list .bad')")
+
+	// the pod that answers is killed, and another one takes its place: the page goes on by itself
+	value[chromedp.Void](w, "window.same = true")
+	b.killPod()
+	w.sees("!document.querySelector('#connection').hidden && document.querySelector('#connection').textContent.startsWith('The service does not answer')")
+	w.complaints() // that nobody answered
+	b.anotherPod()
+	w.sees("document.querySelector('#connection').hidden && window.same")
+	token = b.newApplication("Another shop")
+	b.newChat(token)
+	b.post(token, "x")
+	w.sees("document.querySelector('#finding-list').textContent.startsWith('Keeping up')")
 
 	// with the keyboard alone: the first stop skips to the content
 	w.open("/monitor")
@@ -262,6 +277,48 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.sees("document.activeElement.id === 'main'")
 	w.click("header form button")
 	w.sees("location.pathname === '/monitor/sign-in'")
+}
+
+// Ten thousand dead letters are a page as any other: counted, looked through and searched to the last.
+func TestTenThousandDeadLetters(t *testing.T) { //nolint:paralleltest // as above
+	b := setup(t, nil)
+	b.flush()
+	token := b.newApplication("a")
+	b.newChat(token)
+	b.deadLetters(token, "poison")
+	const digits = "(SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+	b.exec(`INSERT INTO dead_letters (partition_id, version, sink, kind, application_id, chat_number, number, reason, payload, state, created_at)
+		SELECT partition_id, version + i, sink, kind, application_id, chat_number, number + i, CONCAT('reason ', i), payload, state, created_at
+		FROM dead_letters, (SELECT 1000 * a.n + 100 * b.n + 10 * c.n + d.n AS i FROM ` + digits + " a, " + digits + " b, " + digits + " c, " + digits + ` d) numbers WHERE i > 0`)
+	w := browse(b)
+	w.open("/monitor/sign-in")
+	w.types("#token", adminToken+kb.Enter)
+	w.sees("(" + number + ")('letters') === 10000")
+	w.look("overview-letters")
+	w.click(".tiles a")
+	w.sees("document.querySelectorAll('.letters li').length === 50")
+	seen := 50
+	for value[bool](w, "!!document.querySelector('[data-live-region] > p a')") && seen < 200 {
+		first := value[string](w, "document.querySelector('.letters li').id")
+		w.click("[data-live-region] > p a")
+		w.sees("document.querySelectorAll('.letters li').length === 50 && document.querySelector('.letters li').id !== '" + first + "'")
+		seen += 50
+	}
+	if seen != 200 {
+		t.Errorf("%d on four pages", seen)
+	}
+	w.look("letters-of-many")
+	w.types("#q", "reason 9999"+kb.Enter)
+	for range 10 {
+		w.sees("new URLSearchParams(location.search).get('q') === 'reason 9999' && document.readyState === 'complete'")
+		if value[bool](w, "!!document.querySelector('.letters li')") {
+			break
+		}
+		at := value[string](w, "location.search")
+		w.click("[data-live-region] > p a")
+		w.sees("location.search !== '" + at + "'")
+	}
+	w.sees("document.querySelector('.reason').textContent === 'reason 9999'")
 }
 
 // While the page is not looked at, it asks nothing.

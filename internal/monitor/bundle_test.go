@@ -31,6 +31,8 @@ import (
 const (
 	adminToken = "an administrator's token"
 	partitions = 4
+
+	flusherName = "chat-flusher-5d8c7"
 )
 
 // bundle is a service on real engines, with its page.
@@ -44,6 +46,9 @@ type bundle struct {
 	queue *queue.Queue
 	url   string
 	http  *http.Client // follows no redirection, keeps cookies
+
+	killPod    func() // that serves the page
+	anotherPod func() // at the same address, once that was killed
 }
 
 // setup starts one; change may adjust the page's configuration.
@@ -75,18 +80,30 @@ func setup(t *testing.T, change func(*monitor.Config)) *bundle {
 	if change != nil {
 		change(&c)
 	}
-	server := api.New(api.Config{Store: b.store, Log: log, Monitor: monitor.New(c), AdminToken: c.AdminToken})
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	kill := b.pod(c, "127.0.0.1:0")
+	b.killPod = func() {
+		kill()
+		b.anotherPod = func() { b.pod(c, strings.TrimPrefix(b.url, "http://")) }
+	}
+	b.http = b.newClient()
+	return b
+}
+
+// pod serves at an address until it is killed, or the test ends.
+func (b *bundle) pod(c monitor.Config, address string) (kill func()) {
+	b.t.Helper()
+	server := api.New(api.Config{Store: b.store, Log: c.Log, Monitor: monitor.New(c), AdminToken: c.AdminToken})
+	ln, err := net.Listen("tcp", address)
 	b.must(err)
 	b.url = "http://" + ln.Addr().String()
 	go func() { _ = server.Serve(ln) }()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Second)
+	kill = func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = server.Drain(ctx)
-	})
-	b.http = b.newClient()
-	return b
+	}
+	b.t.Cleanup(kill)
+	return kill
 }
 
 func (b *bundle) newClient() *http.Client {
@@ -99,7 +116,7 @@ func (b *bundle) newClient() *http.Client {
 func (b *bundle) flush() {
 	b.t.Helper()
 	f := flusher.New(flusher.Config{
-		Partitions: partitions, ChatThreshold: 1000, MessageThreshold: 1000, MaxWait: 20 * time.Millisecond, Retention: time.Minute, Writers: 2,
+		Partitions: partitions, ChatThreshold: 1000, MessageThreshold: 1000, MaxWait: 20 * time.Millisecond, Retention: time.Minute, Writers: 2, Name: flusherName,
 		Log: slog.New(slog.NewTextHandler(logTo{b.t}, nil)),
 	}, b.db, b.queue, store.Ledger{DB: b.db})
 	ctx, stop := context.WithCancel(context.Background())

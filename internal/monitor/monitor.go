@@ -13,7 +13,6 @@ import (
 
 	"chat-system/db"
 	"chat-system/flusher"
-	"chat-system/internal/backup"
 	"chat-system/internal/chat"
 	"chat-system/internal/queue"
 	"chat-system/internal/search"
@@ -47,7 +46,7 @@ type Config struct {
 	Redis      *queue.Client
 	Index      search.Index    // nil: search is off
 	Indexes    flusher.Indexes // that get what a retry stores; nil: search is off
-	Backups    backup.Storage  // nil: not known here
+	BackupsURL string          // where the backup controller tells of them; empty: they are not known here
 	Names      Names
 	Durability func() []string // what weakens it; nil: nothing can
 	Settings   []Setting
@@ -164,7 +163,7 @@ func (m *Monitor) route(v *visit, path string, post bool) error {
 		return m.application(v, rest)
 	case path == "configuration":
 		return m.page(v, fasthttp.StatusOK, "configuration", "Configuration", m.Settings)
-	case path == "backups" && m.Backups != nil:
+	case path == "backups" && m.BackupsURL != "":
 		return m.listBackups(v)
 	}
 	return m.missing(v, "There is no such page.")
@@ -201,7 +200,7 @@ func (m *Monitor) page(v *visit, status int, name, title string, data any) error
 	}
 	known := m.AdminToken == "" || v.nonce != nil
 	l := layout{
-		Title: title, Section: section, SignedIn: v.nonce != nil, Known: known && name != "message", Backups: m.Backups != nil, Page: data,
+		Title: title, Section: section, SignedIn: v.nonce != nil, Known: known && name != "message", Backups: m.BackupsURL != "", Page: data,
 	}
 	if known {
 		l.FormToken = m.keys.formToken(v.nonce)

@@ -1,12 +1,16 @@
 package monitor_test
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"chat-system/internal/backup"
 	"chat-system/internal/monitor"
 )
 
@@ -132,6 +136,42 @@ func TestWithoutATokenNobodyLooks(t *testing.T) {
 		if r := b.get(path); r.StatusCode != http.StatusForbidden || !strings.Contains(r.body, "ADMIN_TOKEN") {
 			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
 		}
+	}
+}
+
+// The backup controller tells of backups; what it told last stays when it is away.
+func TestBackupsAreShown(t *testing.T) {
+	t.Parallel()
+	status := http.StatusOK
+	controller := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode([]backup.Manifest{
+			{Name: "under-way"},
+			{Name: "good", StartedAt: time.Now(), FinishedAt: time.Now(), VerifiedAt: new(time.Now()), Size: 2048, Keys: 1234, Location: "/backups"},
+			{Name: "bad", StartedAt: time.Now(), FinishedAt: time.Now(), Error: "Damaged: a byte is " + script},
+		})
+	}))
+	t.Cleanup(controller.Close)
+	b := setup(t, func(c *monitor.Config) { c.BackupsURL = controller.URL })
+	if r := b.get("/monitor/backups"); r.StatusCode != http.StatusSeeOther {
+		t.Errorf("without a session: %d", r.StatusCode)
+	}
+	b.signIn()
+	for _, want := range []string{`>under-way</code></th><td>not yet</td><td>under way<`, `class="good"`, `>2.0 KiB<`, `class="bad">failed: Damaged: a byte is &lt;script&gt;`} {
+		if r := b.get("/monitor/backups"); r.StatusCode != http.StatusOK || !strings.Contains(r.body, want) {
+			t.Errorf("%s is missing: %d %s", want, r.StatusCode, r.body)
+		}
+	}
+	if r := b.get("/monitor"); !strings.Contains(r.body, `href="/monitor/backups"`) {
+		t.Error("nothing leads there")
+	}
+	status = http.StatusServiceUnavailable
+	b.eventually("the controller is away", func() bool {
+		r := b.get("/monitor/backups")
+		return strings.Contains(r.body, "does not answer") && strings.Contains(r.body, ">good<")
+	})
+	if r := setup(t, nil).get("/monitor"); strings.Contains(r.body, "/monitor/backups") {
+		t.Error("there is a page of backups where nobody tells of them")
 	}
 }
 

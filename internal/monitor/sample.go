@@ -14,6 +14,8 @@ import (
 
 const (
 	sampleAge  = 900 * time.Millisecond // below the second after which a page asks again
+	unseen     = 10 * time.Second       // after which looking begins anew
+	naming     = 4 * time.Second        // in which those who lead have said so, once somebody looks
 	lettersAge = 5 * time.Second        // they are counted, which takes its time where they are many
 	behind     = 10 * time.Second       // a lag that is no ordinary one
 )
@@ -28,6 +30,7 @@ type sample struct {
 	Durability []string       `json:"durability"` // what weakens it, a sentence each
 	Letters    map[string]int `json:"dead_letters"`
 	Empty      bool           `json:"empty"` // no message was ever stored
+	Findings   []finding      `json:"findings"`
 }
 
 // partition is how far one partition's stream has come.
@@ -41,6 +44,7 @@ type partition struct {
 	Flushed    *int64 `json:"flushed_at"` // Unix milliseconds: when the last that is in the database was accepted; null: none yet
 	Generation int64  `json:"generation"` // in which the partition is open
 	Leader     string `json:"leader"`     // who flushes it; empty: nobody says so
+	Leaderless bool   `json:"leaderless"` // nobody does
 	SearchLag  *int64 `json:"search_lag"` // as lag, of search; null: search is off, or not known
 	Search     string `json:"search"`     // follow, resync, or off
 }
@@ -79,6 +83,8 @@ type sampler struct {
 
 	mu      sync.Mutex // held while sampling: whoever asks meanwhile waits and shares the answer
 	at      time.Time
+	begun   time.Time        // since when somebody has been looking
+	failing map[string]int64 // engines that did not answer, and since when they have been seen so, Unix milliseconds
 	last    *sample
 	history []point
 	cursors cursors // the last that were read: while the database is away nothing moves them
@@ -99,6 +105,9 @@ func (s *sampler) sample(ctx context.Context, past bool) (newest *sample, histor
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.last == nil || time.Since(s.at) > sampleAge {
+		if time.Since(s.at) > unseen {
+			s.begun, s.failing = time.Now(), map[string]int64{}
+		}
 		s.last = s.take(ctx)
 		s.at = time.Now()
 		s.remember(s.last)
@@ -127,6 +136,14 @@ func (s *sampler) take(ctx context.Context) *sample {
 		now.Durability = append(now.Durability, s.Durability()...)
 	}
 	s.partitions(now, answer)
+	for _, e := range now.Engines {
+		if e.Status != "failed" {
+			delete(s.failing, e.Name)
+		} else if s.failing[e.Name] == 0 {
+			s.failing[e.Name] = now.At
+		}
+	}
+	now.Findings = s.findings(now, func(name string) *int64 { return new(s.failing[name]) })
 	return now
 }
 
@@ -248,6 +265,7 @@ func (s *sampler) partitions(now *sample, a *redisAnswer) {
 		row := partition{Number: p, State: "unknown", Search: "off"}
 		if a != nil && a.leaders != nil {
 			row.Leader = a.leaders[p]
+			row.Leaderless = row.Leader == "" && time.Since(s.begun) > naming
 		}
 		if i := slices.IndexFunc(s.cursors.database, func(c db.FlushCursor) bool { return int(c.PartitionID) == p }); i >= 0 {
 			c := s.cursors.database[i]

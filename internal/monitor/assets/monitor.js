@@ -98,7 +98,6 @@
     const style = () => getComputedStyle(document.documentElement);
     let charts = [];
     let first = true;
-    let begun = Infinity; // when the first numbers came: leaders answer within a second or two
 
     // The colours are those of the page; light-dark() is resolved by an element that has them.
     function colour(name) {
@@ -208,8 +207,7 @@
       for (const p of now.partitions) {
         const cells = [...body.rows[p.partition].cells];
         if (led) {
-          const nobody = p.leader === '' && p.state !== 'unknown';
-          put(cells.splice(2, 1)[0], nobody && now.at - begun > 4000 ? 'nobody' : p.leader || '–', nobody && now.at - begun > 4000 ? 'leader bad' : 'leader');
+          put(cells.splice(2, 1)[0], p.leaderless ? 'nobody' : p.leader || '–', p.leaderless ? 'leader bad' : 'leader');
         }
         const [head, state, waiting, lag, flushed, entries, search, generation] = cells;
         put(head, String(p.partition));
@@ -243,6 +241,17 @@
       list($('durability'), lines).forEach((li, i) => put(li, lines[i], weak.length ? 'warn' : 'good'));
     }
 
+    function findings(now) {
+      const found = now.findings.length ? now.findings : [{ status: 'ok', text: 'Keeping up: what is accepted is stored at once, and nothing needs attention.', advice: '' }];
+      list($('finding-list'), found).forEach((li, i) => {
+        const f = found[i];
+        if (li.children.length !== 2) li.replaceChildren(...['strong', 'p'].map((tag) => document.createElement(tag)));
+        if (li.className !== f.status) li.className = f.status;
+        put(li.children[0], f.since ? `${f.text} Since ${clock.format(f.since)}, for ${span(Math.max(0, now.at - f.since))}.` : f.text);
+        put(li.children[1], f.advice);
+      });
+    }
+
     const details = $('first');
     let empty = null;
     function welcome(now) {
@@ -256,7 +265,6 @@
     async function step() {
       const now = await (await ask(first ? '/monitor/data?history=1' : '/monitor/data')).json();
       if (first) for (const p of now.history ?? []) points.push(p);
-      if (first) begun = now.at;
       first = false;
       const point = { at: now.at, accepted: now.accepted, flushed: now.flushed, waiting: now.partitions.map((p) => p.waiting), lag: now.partitions.map((p) => p.lag) };
       if (!points.length || now.at > newest()) points.push(point);
@@ -267,6 +275,7 @@
       tiles(now, lines);
       say(lines);
       engines(now);
+      findings(now);
       welcome(now);
     }
 
