@@ -145,6 +145,7 @@ func (x *exchange) accepted(status int, p *place, replayed bool, body func([]byt
 	var room [160]byte
 	x.http.Response.Header.SetCanonical(keyLocation, p.append(room[:0]))
 	if replayed {
+		x.server.metrics.replayed.Inc()
 		x.set("Idempotency-Replayed", "true")
 	}
 	x.render(status, body)

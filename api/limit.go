@@ -45,6 +45,7 @@ func (x *exchange) limit() error {
 	if a.Allowed {
 		return nil
 	}
+	x.server.metrics.limited.Inc()
 	return &problem{kind: kindTooMany, detail: "This client has used up its requests. Retry-After tells when the next one may come.", retry: max(1, seconds(a.Retry))}
 }
 

@@ -71,6 +71,9 @@ func TestLimit(t *testing.T) {
 	if n := counter(t, b.registry, "chat_http_rate_limiter_failures_total"); n != 2 {
 		t.Errorf("%v failures counted", n)
 	}
+	if n := counter(t, b.registry, "chat_http_rate_limited_requests_total"); n != 2 {
+		t.Errorf("%v limited requests counted", n)
+	}
 	if lines := b.logs.with("rate limiter"); len(lines) != 1 {
 		t.Errorf("logged %q", lines)
 	}

@@ -43,7 +43,7 @@ func (s *Server) routes() {
 		s.resource(path, free, methods{fiber.MethodGet: f.get})
 	}
 	for _, method := range fiber.DefaultMethods {
-		s.add(endpoint{method: method, route: "/*", handle: func(*exchange) error { return errNoSuch }})
+		s.add(endpoint{method: method, route: "/*", durations: s.nowhere.durations, handle: func(*exchange) error { return errNoSuch }})
 	}
 }
 
@@ -58,11 +58,13 @@ func (s *Server) resource(path string, like endpoint, handlers methods) {
 	allow := strings.Join(allowed, ", ")
 	for _, method := range fiber.DefaultMethods {
 		e := like
-		e.route, e.method = path, method
+		e.route, e.method, e.durations = path, method, s.nowhere.durations
 		switch e.handle = handlers[method]; {
 		case e.handle != nil:
+			e.durations = s.metrics.durations(path, method)
 		case method == fiber.MethodHead && handlers[fiber.MethodGet] != nil:
 			e.handle = handlers[fiber.MethodGet] // fasthttp leaves the body out
+			e.durations = s.metrics.durations(path, fiber.MethodGet)
 		case method == fiber.MethodOptions:
 			e.admin = false
 			e.handle = func(x *exchange) error {
@@ -81,7 +83,7 @@ func (s *Server) resource(path string, like endpoint, handlers methods) {
 }
 
 func (s *Server) add(e endpoint) {
-	e.server, e.durations = s, s.metrics.durations(e.route, e.method)
+	e.server = s
 	s.fiber.Add(e.method, e.route, e.serve)
 }
 

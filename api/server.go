@@ -50,7 +50,7 @@ func New(config Config) *Server {
 		config.Health = NewHealth(nil)
 	}
 	s := &Server{config: config, metrics: newMetrics(config.Metrics)}
-	s.nowhere = &endpoint{server: s, route: "none", method: "none", durations: s.metrics.durations("none", "none")}
+	s.nowhere = &endpoint{server: s, route: "none", method: "none", durations: s.metrics.durations("other", "other")}
 	s.fiber = fiber.New(fiber.Config{
 		CaseSensitive:                true,
 		DisableStartupMessage:        true,

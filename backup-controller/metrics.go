@@ -16,6 +16,9 @@ type collector struct {
 	cache client.Reader
 }
 
+// NewCollector shows the schedules that a cache knows.
+func NewCollector(cache client.Reader) prometheus.Collector { return &collector{cache} }
+
 var (
 	bySchedule = []string{"schedule"}
 

@@ -99,7 +99,7 @@ func options(c Config, scheme *runtime.Scheme) ctrl.Options {
 // operations answers on the port of metrics and health. A replica that stands by is ready, too.
 func operations(mgr ctrl.Manager) *http.Server {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(telemetry.NewBuildInfo(), &collector{mgr.GetCache()})
+	reg.MustRegister(telemetry.NewBuildInfo(), NewCollector(mgr.GetCache()))
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(prometheus.Gatherers{reg, ctrlmetrics.Registry}, promhttp.HandlerOpts{Registry: reg}))
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })

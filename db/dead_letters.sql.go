@@ -361,3 +361,43 @@ func (q *Queries) MoveDeadLetter(ctx context.Context, arg MoveDeadLetterParams) 
 	}
 	return result.RowsAffected()
 }
+
+const openDeadLetters = `-- name: OpenDeadLetters :many
+SELECT sink, CASE
+    WHEN reason LIKE 'Error 1062 %' OR reason LIKE 'constraint failed: UNIQUE %' THEN 'duplicate'
+    WHEN reason LIKE 'the message that it edits has no row%' THEN 'no_row'
+    ELSE 'data' END AS why, CAST(COUNT(*) AS SIGNED) AS letters
+FROM (SELECT sink, reason FROM dead_letters WHERE state = 'open' LIMIT ?) AS some
+GROUP BY sink, why
+`
+
+type OpenDeadLettersRow struct {
+	Sink    string
+	Why     string
+	Letters int64
+}
+
+// Open dead letters by sink and kind of reason, which the reason's beginning tells: what the servers say, and flusher's
+// errNoRow. A bound keeps it cheap.
+func (q *Queries) OpenDeadLetters(ctx context.Context, limit int32) ([]OpenDeadLettersRow, error) {
+	rows, err := q.db.QueryContext(ctx, openDeadLetters, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenDeadLettersRow
+	for rows.Next() {
+		var i OpenDeadLettersRow
+		if err := rows.Scan(&i.Sink, &i.Why, &i.Letters); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

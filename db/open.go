@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -25,6 +26,7 @@ type DB struct {
 	pool    *sql.DB
 	dialect dialect
 	dsn     *mysql.Config // nil for SQLite
+	mode    atomic.Value  // of durability, as it was found last
 }
 
 type dialect string
@@ -141,8 +143,19 @@ func (d *DB) WithTx(ctx context.Context, f func(*Queries) error) error {
 	return tx.Commit()
 }
 
-// Durability names the settings by which the database can lose a commit, each a sentence; also what can't be known.
-func (d *DB) Durability(ctx context.Context) ([]string, error) {
+// Durability names the settings by which the database can lose a commit, each a sentence; also what can't be known. The
+// metrics tell what it found last.
+func (d *DB) Durability(ctx context.Context) (weak []string, err error) {
+	defer func() {
+		switch {
+		case err != nil:
+			d.mode.Store(modeUnknown)
+		case len(weak) > 0:
+			d.mode.Store(modeWeak)
+		default:
+			d.mode.Store(modeSynced)
+		}
+	}()
 	if d.dialect == dialectSQLite {
 		return nil, nil // opened with synchronous=FULL
 	}
@@ -162,7 +175,6 @@ func (d *DB) Durability(ctx context.Context) ([]string, error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	var weak []string
 	switch v, ok := settings["innodb_flush_log_at_trx_commit"]; {
 	case !ok:
 		weak = append(weak, "MySQL does not tell innodb_flush_log_at_trx_commit: whether it syncs every commit is not known")

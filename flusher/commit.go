@@ -40,7 +40,7 @@ func (f *Flusher) commit(ctx context.Context, p int, cur queue.Cursor, es []queu
 	if err != nil {
 		return err
 	}
-	b.report()
+	b.report(es)
 	return nil
 }
 
@@ -57,7 +57,7 @@ type batch struct {
 type deadEntry struct {
 	queue.Entry
 	reason string
-	broken bool // its number was stored already, which must not happen
+	why    string // the kind of reason
 }
 
 // store brings the entries into their tables. The order matters: a new chat takes the count of the messages that were
@@ -192,17 +192,18 @@ const keyLife = 23 * time.Hour
 
 func chunks[T any](all []T, size int) [][]T { return slices.Collect(slices.Chunk(all, size)) }
 
-// report tells what became a dead letter, after the commit.
-func (b *batch) report() {
+// report tells what was stored and what became a dead letter, after the commit.
+func (b *batch) report(es []queue.Entry) {
+	b.f.metrics.stored(es, b.dead)
 	for _, r := range b.doubled {
 		b.f.metrics.broken.Inc()
 		b.f.Log.Error("an Idempotency-Key was accepted twice: a promise is broken", "partition", b.p, "application", r.ApplicationID, "number", r.Answer)
 	}
 	for i := range b.dead {
 		d := &b.dead[i]
-		b.f.metrics.dead.WithLabelValues(db.SinkDatabase).Inc()
+		b.f.metrics.lettered.WithLabelValues(db.SinkDatabase, d.why).Inc()
 		log := b.f.Log.With("partition", b.p, "application", d.Scope.Application, "chat", d.Scope.Chat, "number", d.Number, "reason", d.reason)
-		if d.broken {
+		if d.why == whyDuplicate {
 			b.f.metrics.broken.Inc()
 			log.Error("a number was to be stored twice: a promise is broken")
 		} else {

@@ -16,5 +16,6 @@
 //	commit.go    the transaction; insert.go finds the rows that the database refuses for their data
 //	sink.go      the search index as a second sink with a cursor of its own; resync.go fills it from the database
 //	janitor.go   the periodic repair of counts, and the end of old idempotency keys
+//	backlog.go   how far each sink is behind, for the metrics
 //	deadletter.go what could not be stored: list, retry, discard
 package flusher

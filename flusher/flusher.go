@@ -68,10 +68,11 @@ type Flusher struct {
 // New makes a Flusher, which leads nothing until it runs.
 func New(c Config, d *db.DB, q *queue.Queue, ledger queue.Ledger) *Flusher {
 	c.Shards, c.Closing = max(1, c.Shards), cmp.Or(c.Closing, closeTime)
-	f := &Flusher{Config: c, db: d, queue: q, ledger: ledger, writers: make(chan struct{}, max(1, c.Writers)), metrics: newMetrics(c.Metrics, c.Shards)}
+	f := &Flusher{Config: c, db: d, queue: q, ledger: ledger, writers: make(chan struct{}, max(1, c.Writers))}
 	for p := range c.Partitions {
 		f.workers = append(f.workers, newWorker(f, p))
 	}
+	f.metrics = newMetrics(f)
 	return f
 }
 
@@ -87,6 +88,7 @@ func (f *Flusher) Run(ctx context.Context) {
 	}
 	wg.Go(func() { f.watch(ctx) })
 	wg.Go(func() { f.janitor(ctx) })
+	wg.Go(func() { f.census(ctx) })
 	if f.sinks != nil {
 		wg.Go(func() { f.sinks.run(ctx) })
 	}
@@ -97,6 +99,12 @@ func (f *Flusher) Run(ctx context.Context) {
 func (f *Flusher) lead(ctx context.Context, shard int) {
 	var wg sync.WaitGroup
 	for p := shard; p < f.Partitions; p += f.Shards {
+		f.workers[p].backlog.leave() // another process may have moved it since
+		if f.sinks != nil {
+			for _, b := range f.sinks.backlogs.of(p) {
+				b.leave()
+			}
+		}
 		f.workers[p].leads.Store(true)
 		wg.Go(func() { f.workers[p].run(ctx) })
 	}
@@ -127,24 +135,28 @@ func (f *Flusher) chief() bool { return f.workers[0].leads.Load() }
 // watch looks at the end of every stream and wakes the workers for which something is new.
 func (f *Flusher) watch(ctx context.Context) {
 	seen := make([]chat.Version, f.Partitions)
-	var told []int // partitions whose depth is among the metrics
-	tick, memory := time.NewTicker(max(f.MaxWait/4, 5*time.Millisecond)), time.NewTicker(time.Second)
+	var told []int // partitions that are among the metrics
+	tick, second := time.NewTicker(max(f.MaxWait/4, 5*time.Millisecond)), time.NewTicker(lookEvery)
 	defer tick.Stop()
-	defer memory.Stop()
+	defer second.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-memory.C:
+		case <-second.C:
 			f.lookAtMemory(ctx)
+			f.lookAtBacklogs(ctx, f.led())
 			continue
 		case <-tick.C:
 		}
 		led := f.led()
 		for _, p := range told {
 			if !slices.Contains(led, p) {
-				f.metrics.left(p)
+				f.metrics.entries.DeleteLabelValues(label(p)) // its leader tells it
 			}
+		}
+		if !slices.Equal(led, told) {
+			f.lookAtBacklogs(ctx, led)
 		}
 		told = led
 		if len(led) == 0 {
@@ -158,7 +170,7 @@ func (f *Flusher) watch(ctx context.Context) {
 		}
 		for i, d := range depths {
 			p := led[i]
-			f.metrics.depth(p, d.Entries)
+			f.metrics.entries.WithLabelValues(label(p)).Set(float64(d.Entries))
 			if d.Last != seen[p] {
 				seen[p] = d.Last
 				f.workers[p].wake()
@@ -170,11 +182,13 @@ func (f *Flusher) watch(ctx context.Context) {
 func (f *Flusher) lookAtMemory(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, redisTime)
 	defer cancel()
-	crowded, err := f.queue.Crowded(ctx)
+	m, err := f.queue.Memory(ctx)
 	if err != nil {
 		return // the workers say so when they read
 	}
-	if f.crowded.Swap(crowded) != crowded && crowded {
+	f.metrics.used.Set(float64(m.Used))
+	f.metrics.most.Set(float64(m.Max))
+	if f.crowded.Swap(m.Crowded()) != m.Crowded() && m.Crowded() {
 		f.Log.Warn("Redis has little memory left: what was flushed is not retained")
 	}
 }

@@ -30,7 +30,11 @@ func bisect[T any](rows []T, insert func([]T) error, refused func(int, error), a
 }
 
 func (b *batch) refuse(e *queue.Entry, err error) {
-	b.dead = append(b.dead, deadEntry{*e, err.Error(), db.IsDuplicate(err)})
+	why := whyData
+	if db.IsDuplicate(err) {
+		why = whyDuplicate
+	}
+	b.dead = append(b.dead, deadEntry{*e, err.Error(), why})
 	b.step("flush.refused")
 }
 
@@ -133,7 +137,7 @@ func (b *batch) edit(ctx context.Context, e *queue.Entry) error {
 		return err
 	}
 	if len(rows) == 0 {
-		b.dead = append(b.dead, deadEntry{*e, "the message that it edits has no row", false})
+		b.dead = append(b.dead, deadEntry{*e, errNoRow.Error(), whyNoRow})
 	}
 	return nil // a row with a higher version has this edit behind it
 }

@@ -10,6 +10,9 @@ import (
 const (
 	recountEvery = time.Hour
 	purgeEvery   = 10 * time.Minute
+	censusEvery  = 15 * time.Second
+	censusTime   = 5 * time.Second
+	censusMost   = 10_000
 	keyAge       = 24*time.Hour + 10*time.Minute // a little longer than a key replays
 )
 
@@ -34,6 +37,33 @@ func (f *Flusher) janitor(ctx context.Context) {
 		}
 		if err != nil && ctx.Err() == nil {
 			f.Log.Warn("housekeeping failed; it comes again", "error", err)
+		}
+	}
+}
+
+// census counts the open dead letters for the metrics, in one process for all. While the database is away what it counted
+// last is shown.
+func (f *Flusher) census(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var last time.Time // zero: another process counts
+	for {
+		if !f.chief() {
+			f.metrics.letters.Reset()
+			last = time.Time{}
+		} else if time.Since(last) >= censusEvery {
+			short, cancel := context.WithTimeout(ctx, censusTime)
+			rows, err := f.db.OpenDeadLetters(short, censusMost)
+			cancel()
+			if err == nil {
+				f.metrics.open(rows)
+			}
+			last = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
 	}
 }

@@ -350,7 +350,7 @@ func (r *restore) store(ctx context.Context, p int, c queue.Closing, es []queue.
 		return err
 	}
 	r.out.add(plan)
-	b.report()
+	b.report(plan.store)
 	return nil
 }
 

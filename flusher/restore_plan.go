@@ -280,7 +280,7 @@ func (d *decision) letter(e *queue.Entry, reason string) {
 		d.plan.stored++
 		return
 	}
-	d.plan.letters = append(d.plan.letters, deadEntry{*e, reason, false})
+	d.plan.letters = append(d.plan.letters, deadEntry{*e, reason, whyTaken})
 }
 
 // acceptedAgain tells whether the write was accepted again, since its client sent it once more with its Idempotency-Key
@@ -342,7 +342,7 @@ func (b *batch) giveUp(ctx context.Context, es []queue.Entry) error {
 	holes := make([]deadEntry, len(es))
 	var chats, messages []*queue.Entry
 	for i := range es {
-		holes[i] = deadEntry{es[i], "it was accepted again, with its Idempotency-Key, under another number", false}
+		holes[i] = deadEntry{es[i], "it was accepted again, with its Idempotency-Key, under another number", whyTaken}
 		if es[i].Kind == queue.ChatCreated {
 			chats = append(chats, &es[i])
 		} else {

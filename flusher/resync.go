@@ -111,7 +111,7 @@ func (s *sink) refuse(ctx context.Context, q *db.Queries, messages []chat.Messag
 		if err := q.InsertDeadLetters(ctx, []db.InsertDeadLettersRow{row}); err != nil && !db.IsDuplicate(err) {
 			return err
 		}
-		s.f.metrics.dead.WithLabelValues("search").Inc()
+		s.f.metrics.lettered.WithLabelValues(sinkSearch, whyRefused).Inc()
 		s.log.Warn("the search index refuses a message", "application", m.ApplicationID, "chat", m.ChatNumber, "number", m.Number, "reason", r.Reason)
 	}
 	return nil

@@ -49,7 +49,7 @@ func (s *sink) run(ctx context.Context) {
 		s.failed = err != nil
 		switch {
 		case err != nil && ctx.Err() == nil:
-			s.f.metrics.searchFailures.Inc()
+			s.f.metrics.failures.WithLabelValues(sinkSearch).Inc()
 			s.log.Warn("search is behind; it is tried again", "error", err, "pause", pause.String())
 			next = pause
 			pause = min(2*pause, maxPause)
@@ -94,6 +94,7 @@ func (s *sink) step(run context.Context) (more bool, err error) {
 		turn := (s.first + n) % len(led)
 		i := led[turn]
 		c := cursors[i]
+		s.backlogs.at(s.name, i).place(chat.Version(c.Position))
 		if c.State == db.StateResync {
 			filling = append(filling, c)
 			continue
@@ -139,6 +140,7 @@ func (s *sink) turn(ctx context.Context, c db.FlushCursor) error {
 // move is what one step brings into the index from one partition.
 type move struct {
 	from, to db.FlushCursor
+	passed   []queue.Entry
 	messages []chat.Message
 	size     int  // of what was read
 	full     bool // there is more to read
@@ -176,7 +178,7 @@ func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, e
 			m.full = false
 			break
 		}
-		m.to.Position, m.to.PositionGen = int64(e.Version), e.Generation
+		m.to.Position, m.to.PositionGen, m.passed = int64(e.Version), e.Generation, b.Entries[:i+1]
 		m.size += e.Size()
 		if (e.Kind != queue.MessageCreated && e.Kind != queue.MessageEdited) || refused[e.Version] {
 			continue
@@ -211,12 +213,14 @@ func (s *sink) put(ctx context.Context, moves []move) error {
 	if err != nil {
 		return err
 	}
-	return s.f.db.WithTx(ctx, func(q *db.Queries) error {
+	var moved []move
+	err = s.f.db.WithTx(ctx, func(q *db.Queries) error {
+		moved = nil
 		for _, m := range moves {
 			if m.to.Position == m.from.Position {
 				continue
 			}
-			_, err := q.AdvanceSink(ctx, db.AdvanceSinkParams{ // where it moves nothing, somebody else put the same
+			n, err := q.AdvanceSink(ctx, db.AdvanceSinkParams{ // where it moves nothing, somebody else put the same
 				Position: m.to.Position, PositionGen: m.to.PositionGen, State: db.StateFollow,
 				PartitionID: m.from.PartitionID, Sink: s.name, OldPosition: m.from.Position, OldPositionGen: m.from.PositionGen,
 				OldState: db.StateFollow,
@@ -224,19 +228,32 @@ func (s *sink) put(ctx context.Context, moves []move) error {
 			if err != nil {
 				return err
 			}
+			if n > 0 {
+				moved = append(moved, m)
+			}
 		}
 		s.at("sink.moved")
 		return s.refuse(ctx, q, messages, partitions, refusals)
 	})
+	if err != nil {
+		return err
+	}
+	for _, m := range moved {
+		s.backlogs.at(s.name, int(m.from.PartitionID)).pass(m.passed)
+		s.f.metrics.lagged(sinkSearch, m.passed[0].Version)
+	}
+	return nil
 }
 
 func (s *sink) write(ctx context.Context, messages []chat.Message) ([]search.Refusal, error) {
 	if len(messages) == 0 {
 		return nil, nil
 	}
+	start := time.Now()
 	refusals, err := s.index.Put(ctx, messages)
 	if err == nil {
-		s.f.metrics.documents.Add(float64(len(messages) - len(refusals)))
+		s.f.metrics.rows.WithLabelValues(sinkSearch, "document").Add(float64(len(messages) - len(refusals)))
+		s.f.metrics.flushed(sinkSearch, len(messages), time.Since(start))
 	}
 	return refusals, err
 }

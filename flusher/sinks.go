@@ -34,6 +34,8 @@ type sinks struct {
 	backlog int64 // entries that a partition's stream may hold for a sink that lags; then it is filled from the tables
 	keeps   keeps
 	bell    chan struct{} // rung by a new leader
+
+	backlogs backlogs
 }
 
 // Search adds the search indexes as sinks. It is called before Run.
@@ -90,7 +92,7 @@ func (s *sinks) run(ctx context.Context) {
 // behind says that the sinks can't be looked after now.
 func (s *sinks) behind(ctx context.Context, err error) {
 	if err != nil && ctx.Err() == nil {
-		s.f.metrics.searchFailures.Inc()
+		s.f.metrics.failures.WithLabelValues(sinkSearch).Inc()
 		s.f.Log.Warn("search is behind: its index can't be asked for", "error", err)
 	}
 }
@@ -157,6 +159,7 @@ func (s *sinks) list(ctx context.Context) ([]string, error) {
 	names, err := s.f.db.SearchSinks(ctx)
 	if err == nil {
 		s.keeps.sinks(names, s.f.Partitions)
+		s.backlogs.sinks(names, s.f.Partitions)
 	}
 	return names, err
 }

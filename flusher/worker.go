@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chat-system/db"
 	"chat-system/internal/chat"
 	"chat-system/internal/failpoint"
 	"chat-system/internal/queue"
@@ -22,6 +23,8 @@ type worker struct {
 	stored *mark
 	leads  atomic.Bool
 
+	backlog *backlog
+
 	known  bool      // the cursor was read and nothing has happened since that would make it another
 	begun  time.Time // when it was read
 	cur    queue.Cursor
@@ -33,7 +36,7 @@ type worker struct {
 }
 
 func newWorker(f *Flusher, p int) *worker {
-	return &worker{f: f, p: p, log: f.Log.With("partition", p), bell: make(chan struct{}, 1), stored: newMark()}
+	return &worker{f: f, p: p, log: f.Log.With("partition", p), bell: make(chan struct{}, 1), stored: newMark(), backlog: &backlog{index: -1}}
 }
 
 // wake lets the worker look at its stream.
@@ -57,7 +60,6 @@ func (w *worker) run(ctx context.Context) {
 	if w.f.sinks != nil {
 		w.f.sinks.keeps.all(w.p)
 	}
-	defer w.f.metrics.lag.DeleteLabelValues(label(w.p))
 	defer w.leads.Store(false)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -76,7 +78,7 @@ func (w *worker) run(ctx context.Context) {
 			if errors.Is(err, errMoved) {
 				w.log.Debug("another flusher was here first")
 			} else {
-				w.f.metrics.failure(w.p)
+				w.f.metrics.failures.WithLabelValues(db.SinkDatabase).Inc()
 				w.log.Error("flush failed; it is tried again", "error", err, "pause", pause.String())
 			}
 			bell = nil                     // what comes meanwhile shortens no pause
@@ -150,6 +152,7 @@ func (w *worker) begin(ctx context.Context) error {
 		return err
 	}
 	w.known, w.begun = true, time.Now()
+	w.backlog.place(cur.Position.Version)
 	w.stored.raise(cur.Position.Version)
 	return nil
 }
@@ -214,7 +217,7 @@ func (w *worker) cut(ctx context.Context) error {
 	if buffered > 0 || w.cur != was {
 		return nil
 	}
-	w.f.metrics.cut.WithLabelValues(label(w.p)).Inc()
+	w.f.metrics.cuts.Inc()
 	return errCut
 }
 
@@ -260,7 +263,9 @@ func (w *worker) flush(ctx context.Context, more bool) error {
 		return err
 	}
 	last := es[len(es)-1]
-	w.f.metrics.flushed(w.p, es, time.Since(start))
+	w.f.metrics.flushed(db.SinkDatabase, len(es), time.Since(start))
+	w.f.metrics.lagged(db.SinkDatabase, es[0].Version)
+	w.backlog.pass(es)
 	before := w.cur.Position.Version
 	w.cur.Position = last.Position()
 	w.stored.raise(last.Version)

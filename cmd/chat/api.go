@@ -41,8 +41,10 @@ func runAPI(ctx context.Context, e env) error {
 	if en.index != nil {
 		index = en.index
 	}
+	st := store.New(en.db, q, index, true)
+	reg.MustRegister(st.Collector())
 	c := api.Config{
-		Store: store.New(en.db, q, index, true), Log: e.log, Health: health, TrustedProxies: e.TrustedProxies,
+		Store: st, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies,
 		AdminToken: e.AdminToken, Metrics: reg,
 	}
 	if e.RateLimit > 0 {

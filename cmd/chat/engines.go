@@ -43,7 +43,7 @@ type engines struct {
 
 // openEngines prepares the clients; it dials nothing yet.
 func openEngines(e env, reg prometheus.Registerer, pool, waitTimeout int) (*engines, error) {
-	r := newReadiness(e.log, reg)
+	r := newReadiness(e.log)
 	d, err := db.Open(db.Config{DSN: e.dsn(), Pool: pool, WaitTimeout: waitTimeout, OnConnect: r.connected, Log: e.log})
 	if err != nil {
 		return nil, err
@@ -61,6 +61,7 @@ func openEngines(e env, reg prometheus.Registerer, pool, waitTimeout int) (*engi
 		}
 		r.index = en.index
 	}
+	reg.MustRegister(d.Collector(), client.Collector())
 	r.db, r.redis, r.partitions = d, client, e.Partitions
 	return en, nil
 }

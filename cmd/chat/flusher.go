@@ -50,7 +50,9 @@ func runFlusher(ctx context.Context, e env) error {
 	go en.readiness.watch(ctx)
 	health.Started()
 	ledger := store.Ledger{DB: en.db}
-	q := queue.New(queue.Config{Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, Shebang: true, Log: e.log}, en.redis, ledger)
+	q := queue.New(queue.Config{
+		Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, Shebang: true, Log: e.log, Metrics: reg, Flushes: true,
+	}, en.redis, ledger)
 	f := flusher.New(c, en.db, q, ledger)
 	if en.index != nil {
 		f.Search(elasticIndexes{en.index}, e.SearchBacklogMax)

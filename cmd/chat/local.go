@@ -84,8 +84,10 @@ func local(ctx context.Context, e env) error {
 	done.Go(func() { f.Run(flushing) })
 	defer done.Wait()
 	defer stop()
+	st := store.New(d, q, index, false)
+	reg.MustRegister(d.Collector(), client.Collector(), st.Collector())
 	c := api.Config{
-		Store: store.New(d, q, index, false), Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg,
+		Store: st, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg,
 	}
 	if e.RateLimit > 0 {
 		c.Limiter = api.NewRedisLimiter(client.Redis(), e.RateLimit)

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"chat-system/api"
 	"chat-system/db"
 	"chat-system/internal/queue"
@@ -24,7 +22,6 @@ type readiness struct {
 	partitions int
 	log        *slog.Logger
 	bell       chan struct{} // rung by every new connection
-	durable    *prometheus.GaugeVec
 
 	mu         sync.Mutex
 	weaknesses []string // of durability; nil: none
@@ -32,14 +29,8 @@ type readiness struct {
 	learned    bool
 }
 
-func newReadiness(log *slog.Logger, reg prometheus.Registerer) *readiness {
-	r := &readiness{log: log, bell: make(chan struct{}, 1), durable: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "chat_engine_durable", Help: "1 where the engine syncs every acknowledged write, 0 where not or where it can't be known.",
-	}, []string{"engine"})}
-	r.durable.WithLabelValues("redis").Set(0)
-	r.durable.WithLabelValues("mysql").Set(0)
-	reg.MustRegister(r.durable)
-	return r
+func newReadiness(log *slog.Logger) *readiness {
+	return &readiness{log: log, bell: make(chan struct{}, 1)}
 }
 
 func (r *readiness) connected() {
@@ -78,15 +69,6 @@ func (r *readiness) learn(ctx context.Context) {
 	if err != nil {
 		mysql = append(mysql, "MySQL could not be asked whether it syncs every commit")
 	}
-	set := func(engine string, weak int) {
-		v := 1.0
-		if weak > 0 {
-			v = 0
-		}
-		r.durable.WithLabelValues(engine).Set(v)
-	}
-	set("redis", len(redis.Weaknesses)+len(redis.Unfit))
-	set("mysql", len(mysql))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := append(redis.Weaknesses, mysql...)

@@ -30,6 +30,16 @@ WHERE partition_id = ? AND version = ? AND sink = ? AND state = sqlc.arg(old_sta
 -- name: CountDeadLetters :many
 SELECT sink, state, CAST(COUNT(*) AS SIGNED) AS letters FROM dead_letters GROUP BY sink, state;
 
+-- Open dead letters by sink and kind of reason, which the reason's beginning tells: what the servers say, and flusher's
+-- errNoRow. A bound keeps it cheap.
+-- name: OpenDeadLetters :many
+SELECT sink, CASE
+    WHEN reason LIKE 'Error 1062 %' OR reason LIKE 'constraint failed: UNIQUE %' THEN 'duplicate'
+    WHEN reason LIKE 'the message that it edits has no row%' THEN 'no_row'
+    ELSE 'data' END AS why, CAST(COUNT(*) AS SIGNED) AS letters
+FROM (SELECT sink, reason FROM dead_letters WHERE state = 'open' LIMIT ?) AS some
+GROUP BY sink, why;
+
 -- Versions of a stretch of the stream that have no row.
 -- name: DeadVersions :many
 SELECT version FROM dead_letters

@@ -2,11 +2,8 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"chat-system/internal/chat"
 	"chat-system/internal/failpoint"
@@ -34,16 +31,10 @@ func (q *Queue) Clean(ctx context.Context, p int, from chat.Version, committed [
 
 // CleanAgain takes out of pending what was committed up to a version and not cleaned by whoever committed it.
 func (q *Queue) CleanAgain(ctx context.Context, p int, to chat.Version) error {
-	id, err := q.rdb.HGet(ctx, openKey(p), "cleaned").Result()
+	from, err := q.Cleaned(ctx, p)
 	failpoint.Hit(q, "clean.mark")
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil {
 		return fmt.Errorf("clean partition %d: %w", p, err)
-	}
-	var from chat.Version
-	if id != "" {
-		if from, err = chat.ParseVersion(id); err != nil {
-			return errReply
-		}
 	}
 	for from < to {
 		es, more, err := q.between(ctx, p, from, to)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,9 +27,11 @@ const (
 
 // Client is a connection pool to one Redis, a Sentinel's master or a Cluster.
 type Client struct {
-	rdb   redis.UniversalClient
-	conns *connections
-	nodes int // lanes to be made, one for each node
+	rdb      redis.UniversalClient
+	conns    *connections
+	nodes    int // lanes to be made, one for each node
+	embedded bool
+	mode     atomic.Value // of durability, as it was found last
 }
 
 // Connect makes a client; it dials when it is first used. The address is go-redis' own: redis:// or rediss:// with one
@@ -79,7 +82,7 @@ func Connect(address string, onConnect func()) (*Client, error) {
 
 // ConnectEmbedded makes a client of a Redis in this process.
 func ConnectEmbedded(dial func() (net.Conn, error)) *Client {
-	c := &Client{conns: newConnections(), nodes: 1}
+	c := &Client{conns: newConnections(), nodes: 1, embedded: true}
 	c.rdb = redis.NewClient(&redis.Options{
 		Addr: "embedded", MaxRetries: -1, Protocol: 2, DisableIdentity: true, PoolSize: 8,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},

@@ -35,6 +35,7 @@ type Config struct {
 	Shebang     bool  // whether this Redis knows the first line of the scripts; an embedded one does not
 	Log         *slog.Logger
 	Metrics     prometheus.Registerer
+	Flushes     bool // this process accepts no writes: the metrics of accepting are left out
 	// Stored, where set, is waited for before a write is acknowledged: for a Redis that keeps nothing over a crash.
 	Stored func(ctx context.Context, partition int, v chat.Version) error
 }
@@ -85,7 +86,7 @@ type Cursor struct {
 func New(c Config, client *Client, ledger Ledger) *Queue {
 	q := &Queue{
 		Config: c, rdb: client.rdb, conns: client.conns, ledger: ledger,
-		scripts: loadScripts(c.Shebang), parts: make([]partition, c.Partitions), metrics: newMetrics(c.Metrics),
+		scripts: loadScripts(c.Shebang), parts: make([]partition, c.Partitions), metrics: newMetrics(c.Metrics, !c.Flushes),
 	}
 	for range client.nodes {
 		q.lanes = append(q.lanes, newLane(q, client.Cluster()))

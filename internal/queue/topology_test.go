@@ -105,21 +105,31 @@ func TestPartitionsLieOnTheNodesOfACluster(t *testing.T) {
 		if _, err := b.q.Clean(t.Context(), p, 0, batch.Entries, 0); err != nil {
 			t.Fatal(err)
 		}
+		seen, err := b.q.Backlogs(t.Context(), []Above{{p, 0}, {p, batch.Entries[0].Version}})
+		if err != nil || seen[0].Added != int64(len(batch.Entries)) || seen[0].Oldest != batch.Entries[0].Version || seen[1].Oldest != batch.Entries[1].Version {
+			t.Fatalf("partition %d: %+v, %v", p, seen, err)
+		}
+	}
+	if m, err := b.q.Memory(t.Context()); err != nil || m.Used == 0 || m.Crowded() {
+		t.Fatalf("%+v, %v", m, err)
 	}
 	client, err := Connect("redis://"+addrs[0]+"?addr="+addrs[1], func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close() }()
+	told(t, client, modeUnknown)
 	if d, err := client.Durability(t.Context()); err != nil || len(d.Weaknesses)+len(d.Unfit) > 0 || !client.Cluster() {
 		t.Fatalf("%+v, %v", d, err)
 	}
+	told(t, client, modeAlways)
 	if err := nodes[1].ConfigSet(t.Context(), "appendfsync", "everysec").Err(); err != nil {
 		t.Fatal(err)
 	}
 	if d, err := client.Durability(t.Context()); err != nil || len(d.Weaknesses) != 1 {
 		t.Fatalf("one node does not sync every write: %+v, %v", d, err)
 	}
+	told(t, client, modeEverySec)
 }
 
 func TestASentinelTellsTheMasterAndPromotesItsReplica(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"chat-system/db"
 	"chat-system/internal/chat"
 	"chat-system/internal/queue"
@@ -34,6 +36,9 @@ func New(d *db.DB, q *queue.Queue, index search.Index, pending bool) *Store {
 	s.reads = queue.NewGroup(maxReads, 64, maxWaiting, s.readAll)
 	return s
 }
+
+// Collector shows how the cache of tokens does.
+func (s *Store) Collector() prometheus.Collector { return s.tokens.lookups }
 
 // view asks the queue what it knows of a scope beyond the database.
 func (s *Store) view(ctx context.Context, scope chat.Scope, numbers []int64) (queue.View, error) {

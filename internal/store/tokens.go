@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
 	"chat-system/internal/chat"
@@ -17,14 +18,28 @@ type tokens struct {
 	mu     sync.RWMutex
 	ids    map[string]int64
 	flight singleflight.Group
+
+	lookups      *prometheus.CounterVec
+	hits, misses prometheus.Counter
 }
 
-func newTokens() *tokens { return &tokens{ids: map[string]int64{}} }
+func newTokens() *tokens {
+	t := &tokens{ids: map[string]int64{}, lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "chat_token_cache_lookups_total", Help: "Lookups of an application by its token; a miss asks the database.",
+	}, []string{"result"})}
+	t.hits, t.misses = t.lookups.WithLabelValues("hit"), t.lookups.WithLabelValues("miss")
+	return t
+}
 
 func (t *tokens) get(token string) (int64, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	id, ok := t.ids[token]
+	if ok {
+		t.hits.Inc()
+	} else {
+		t.misses.Inc()
+	}
 	return id, ok
 }
 
