@@ -36,7 +36,7 @@ func TestBacklogsTellWhatLiesAboveAPosition(t *testing.T) {
 		if whole.Length < 5 || whole.Last != vs[4] || whole.Oldest == 0 || whole.Above != -1 {
 			t.Errorf("more than are counted: %+v", whole)
 		}
-		if _, real := b.redis.(server); real != (whole.Added == whole.Length) || !real != (whole.Added == -1) {
+		if _, counting := b.redis.(server); counting != (whole.Added == whole.Length) || !counting != (whole.Added == -1) {
 			t.Errorf("%d were added, %d are there", whole.Added, whole.Length)
 		}
 		want := Backlog{Length: whole.Length, Added: whole.Added, Last: vs[4], Oldest: vs[2], Above: 3}
