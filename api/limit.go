@@ -27,12 +27,15 @@ type Allowance struct {
 	Retry     time.Duration // until the next one may follow, when this one is not allowed
 }
 
+// client is whose request it is, as requests are counted.
+func (x *exchange) client() string {
+	forwarded := x.http.Request.Header.PeekAll("X-Forwarded-For")
+	return bucket(clientAddr(remoteAddr(x.http.RemoteAddr()), forwarded, x.server.config.TrustedProxies))
+}
+
 // limit counts the request and tells the client where it stands. Without an answer of the limiter it passes.
 func (x *exchange) limit() error {
-	h := x.http
-	forwarded := h.Request.Header.PeekAll("X-Forwarded-For")
-	client := bucket(clientAddr(remoteAddr(h.RemoteAddr()), forwarded, x.server.config.TrustedProxies))
-	a, err := x.server.config.Limiter.Allow(x, client)
+	a, err := x.server.config.Limiter.Allow(x, x.client())
 	if err != nil {
 		x.server.metrics.limiterFailures.Inc()
 		if !errors.Is(err, ErrLimiterDown) {

@@ -42,6 +42,10 @@ func (s *Server) routes() {
 	for path, f := range files {
 		s.resource(path, free, methods{fiber.MethodGet: f.get})
 	}
+	if s.config.Monitor != nil {
+		s.resource("/monitor/*", free, methods{fiber.MethodGet: getMonitor, fiber.MethodPost: getMonitor}) // and /monitor itself
+		s.resource("/sidekiq", free, methods{fiber.MethodGet: getMonitor})
+	}
 	for _, method := range fiber.DefaultMethods {
 		s.add(endpoint{method: method, route: "/*", durations: s.nowhere.durations, handle: func(*exchange) error { return errNoSuch }})
 	}

@@ -24,6 +24,7 @@ type Config struct {
 	AdminToken     string                // "": applications are created and listed without one
 	Metrics        prometheus.Registerer // nil: not registered
 	Tracer         trace.Tracer          // nil: no spans; a client's traceparent still goes down with the context
+	Monitor        Monitor               // nil: there is no monitoring page
 
 	ClientTimeout  time.Duration // that a client has to send a request or to take an answer; 0: 30 s
 	RequestTimeout time.Duration // the deadline of a request's context; 0: 15 s

@@ -30,4 +30,5 @@
 //	jobs.go      what is common to Jobs: the chart's template, and what is laid over it
 //	report.go    what a Job told
 //	metrics.go   the schedules' status as metrics
+//	list.go      the RedisBackups, for the monitoring page
 package controller

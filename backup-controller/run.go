@@ -36,7 +36,7 @@ type Config struct {
 	Place
 	API   *rest.Config // address and credentials of the API server
 	Lease string       // by which one of several replicas is elected
-	Ops   net.Listener // where /metrics, /healthz and /readyz are answered
+	Ops   net.Listener // where /metrics, /backups, /healthz and /readyz are answered
 	Log   *slog.Logger
 }
 
@@ -102,6 +102,7 @@ func operations(mgr ctrl.Manager) *http.Server {
 	reg.MustRegister(telemetry.NewBuildInfo(), NewCollector(mgr.GetCache()))
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(prometheus.Gatherers{reg, ctrlmetrics.Registry}, promhttp.HandlerOpts{Registry: reg}))
+	mux.Handle("/backups", list(mgr.GetCache()))
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), time.Second)

@@ -9,7 +9,10 @@ import (
 	"chat-system/internal/queue"
 )
 
-const lookEvery = time.Second // at the streams, for the metrics
+const (
+	lookEvery   = time.Second // at the streams, for the metrics
+	countAtMost = 10_000      // entries of a stream, where they have to be counted
+)
 
 // backlog knows how many entries of a partition's stream one sink has not stored yet, without counting them: a stream
 // tells how many entries it was ever given, so it is enough to know how many those were at the sink's position. That is
@@ -170,7 +173,11 @@ func (f *Flusher) lookAtBacklogs(ctx context.Context, led []int) {
 			}
 		}
 	}
-	seen, err := f.queue.Backlogs(ctx, above)
+	most := 1
+	if !f.queue.Shebang { // an embedded Redis does not tell how many entries a stream was given: they are counted
+		most = countAtMost
+	}
+	seen, err := f.queue.Backlogs(ctx, above, most)
 	if err != nil {
 		return
 	}

@@ -40,6 +40,7 @@ type Config struct {
 	Writers          int           // transactions at once
 	Shards           int           // into how many the partitions are dealt
 	Election         Election      // nil: every shard is led
+	Name             string        // by which people know this process; empty: it is not told
 	Closing          time.Duration // how long a partition stays closed by a restore that was killed; 0: 30s
 	Log              *slog.Logger
 	Metrics          prometheus.Registerer
@@ -146,6 +147,7 @@ func (f *Flusher) watch(ctx context.Context) {
 		case <-second.C:
 			f.lookAtMemory(ctx)
 			f.lookAtBacklogs(ctx, f.led())
+			f.tell(ctx, f.led())
 			continue
 		case <-tick.C:
 		}
@@ -177,6 +179,16 @@ func (f *Flusher) watch(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// tell says who flushes the partitions, for people. Where Redis is away or full they see that nobody says so.
+func (f *Flusher) tell(ctx context.Context, led []int) {
+	if f.Name == "" || len(led) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	_ = f.queue.Lead(ctx, f.Name, led)
 }
 
 func (f *Flusher) lookAtMemory(ctx context.Context) {

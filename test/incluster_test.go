@@ -5,8 +5,13 @@ package test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -81,6 +86,51 @@ func TestRestoredInCluster(t *testing.T) {
 		t.Errorf("the next message has number %d", n)
 	}
 	l.checkLists()
+}
+
+// TestMonitorInCluster signs in at the monitoring page, which any pod may answer, and finds there who flushes, that all is well,
+// and the backup named BACKUP with its verification.
+func TestMonitorInCluster(t *testing.T) {
+	t.Parallel()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	visitor := &http.Client{Jar: jar, Timeout: 10 * time.Second}
+	page := "http://" + os.Getenv("SERVICE") + "/monitor"
+	read := func(r *http.Response, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = r.Body.Close() }()
+		text, err := io.ReadAll(r.Body)
+		if err != nil || r.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %v %s", r.Status, err, text)
+		}
+		return string(text)
+	}
+	if text := read(visitor.PostForm(page+"/sign-in", url.Values{"token": {os.Getenv("ADMIN_TOKEN")}})); !strings.Contains(text, "<h1>Overview</h1>") {
+		t.Fatalf("signed in, and see %s", text)
+	}
+	verified := regexp.MustCompile(`<code>` + regexp.QuoteMeta(os.Getenv("BACKUP")) + `</code></th><td><time [^>]+>[^<]+</time></td><td><time class="good"`)
+	until(t, "the backup is shown", func() bool { return verified.MatchString(read(visitor.Get(page + "/backups"))) })
+	var now struct {
+		Partitions []struct{ Leader string }
+		Findings   []struct{ Text string }
+	}
+	until(t, "all is well, and every partition is led by somebody", func() bool {
+		now.Partitions, now.Findings = nil, nil
+		if err := json.Unmarshal([]byte(read(visitor.Get(page+"/data"))), &now); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range now.Partitions {
+			if !strings.Contains(p.Leader, "flusher") {
+				return false
+			}
+		}
+		return len(now.Partitions) > 0 && len(now.Findings) == 0
+	})
 }
 
 func inCluster(t *testing.T, connections int) *client {

@@ -133,7 +133,7 @@ var badPaths = []row{
 	{"an unknown path", 404, "not-found", func(p *place) []bad {
 		all := gets(nil, "/", "/x", "/Applications", "/applications/x/y", p.app+"/Chats", p.said+"/x", "/docs/x", "/metrics", "/debug/pprof/", "//applications", "/applications//", p.app+"//chats",
 			p.said+"//", "/x/.."+p.chat, "/."+p.chat, "/%2e"+p.chat, p.chat+"/.", p.chat+"/%2e%2e", p.said+"%00", p.said+"%2F", p.said+"%20", strings.Replace(p.said, "/chats/", "%2Fchats/", 1), "/%2F"+p.said[1:],
-			"/openapi.json", "/monitor", "/sidekiq", "/favicon.ico", "/healthz/x")
+			"/openapi.json", "/monitors", "/sidekiq/x", "/favicon.ico", "/healthz/x")
 		return append(all, bad{method: "DELETE", path: "/nowhere"}, bad{method: "OPTIONS", path: "/nowhere"}, bad{method: "POST", path: "/nowhere", body: "x"})
 	}},
 	{"a path that means the same", 0, "", func(p *place) []bad {

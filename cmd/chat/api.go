@@ -6,6 +6,8 @@ import (
 	"net"
 
 	"chat-system/api"
+	"chat-system/flusher"
+	"chat-system/internal/monitor"
 	"chat-system/internal/queue"
 	"chat-system/internal/search"
 	"chat-system/internal/store"
@@ -38,14 +40,19 @@ func runAPI(ctx context.Context, e env) error {
 		Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, WriteQuorum: e.WriteQuorum, Shebang: true, Log: e.log, Metrics: reg,
 	}, en.redis, store.Ledger{DB: en.db})
 	var index search.Index
+	var indexes flusher.Indexes
 	if en.index != nil {
-		index = en.index
+		index, indexes = en.index, elasticIndexes{en.index}
 	}
-	st := store.New(en.db, q, index, true)
-	reg.MustRegister(st.Collector())
+	s := store.New(en.db, q, index, true)
+	reg.MustRegister(s.Collector())
 	c := api.Config{
-		Store: st, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies,
-		AdminToken: e.AdminToken, Metrics: reg,
+		Store: s, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg,
+		Monitor: monitor.New(monitor.Config{
+			AdminToken: e.AdminToken, Store: s, DB: en.db, Queue: q, Redis: en.redis, Index: index, Indexes: indexes,
+			Names: monitor.Names{Redis: "Redis", Database: "MySQL", Search: "Elasticsearch"}, Durability: en.readiness.weakened,
+			BackupsURL: e.BackupsURL, Settings: settings("api", e.environ), Log: e.log,
+		}),
 	}
 	if e.RateLimit > 0 {
 		c.Limiter = api.NewRedisLimiter(en.redis.Redis(), e.RateLimit)

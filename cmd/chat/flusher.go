@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"chat-system/api"
 	"chat-system/flusher"
@@ -31,6 +32,7 @@ func runFlusher(ctx context.Context, e env) error {
 	}
 	defer en.close()
 	c := flusherConfig(e, reg)
+	c.Name, _ = os.Hostname() // a pod's is its name; without one it is not told
 	if e.LeaderElection == "kubernetes" {
 		election, err := elect(e)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"chat-system/flusher"
 	"chat-system/internal/chat"
 	"chat-system/internal/localredis"
+	"chat-system/internal/monitor"
 	"chat-system/internal/queue"
 	"chat-system/internal/search"
 	"chat-system/internal/store"
@@ -70,7 +71,8 @@ func local(ctx context.Context, e env) error {
 		Stored: func(ctx context.Context, p int, v chat.Version) error { return f.Stored(ctx, p, v) },
 	}, client, ledger)
 	f = flusher.New(flusherConfig(e, reg), d, q, ledger)
-	f.Search(&localIndexes{index: index}, e.SearchBacklogMax)
+	indexes := &localIndexes{index: index}
+	f.Search(indexes, e.SearchBacklogMax)
 
 	health := api.NewHealth(localReadiness{d, index})
 	closeOps, err := operations(ctx, e, reg, health)
@@ -84,16 +86,21 @@ func local(ctx context.Context, e env) error {
 	done.Go(func() { f.Run(flushing) })
 	defer done.Wait()
 	defer stop()
-	st := store.New(d, q, index, false)
-	reg.MustRegister(d.Collector(), client.Collector(), st.Collector())
+	s := store.New(d, q, index, false)
+	reg.MustRegister(d.Collector(), client.Collector(), s.Collector())
 	c := api.Config{
-		Store: st, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg,
+		Store: s, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg,
+		Monitor: monitor.New(monitor.Config{
+			AdminToken: e.AdminToken, Open: loopback(e.ListenAddr), Local: true, Store: s, DB: d, Queue: q, Redis: client, Index: index, Indexes: indexes,
+			Names:    monitor.Names{Redis: "Queue (in this process)", Database: "SQLite", Search: "Search (in this process)"},
+			Settings: settings("local", e.environ), Log: e.log,
+		}),
 	}
 	if e.RateLimit > 0 {
 		c.Limiter = api.NewRedisLimiter(client.Redis(), e.RateLimit)
 	}
 	return serve(ctx, e, c, func(a net.Addr) {
-		_, _ = fmt.Fprintf(e.out, "chat-system is ready: http://%s (its API: http://%s/docs). Data: %s. Ctrl-C ends it.\n", a, a, e.DataDir)
+		_, _ = fmt.Fprintf(e.out, "chat-system is ready: http://%s. Its page: http://%s/monitor, its API: http://%s/docs. Data: %s. Ctrl-C ends it.\n", a, a, a, e.DataDir)
 	})
 }
 

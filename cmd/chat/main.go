@@ -27,9 +27,10 @@ type command struct {
 // env is what a command gets.
 type env struct {
 	config.Config
-	args []string
-	out  io.Writer
-	log  *slog.Logger
+	environ []string
+	args    []string
+	out     io.Writer
+	log     *slog.Logger
 }
 
 var commands []command
@@ -94,7 +95,7 @@ func run(ctx context.Context, args, environ []string, out, errs io.Writer) int {
 	for _, w := range warnings {
 		log.Warn("configuration", "warning", w)
 	}
-	err = c.run(ctx, env{cfg, args[1:], out, log})
+	err = c.run(ctx, env{cfg, environ, args[1:], out, log})
 	switch {
 	case err == nil || (errors.Is(err, context.Canceled) && ctx.Err() != nil):
 		return 0

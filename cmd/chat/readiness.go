@@ -80,6 +80,20 @@ func (r *readiness) learn(ctx context.Context) {
 	r.weaknesses, r.unfit, r.learned = all, redis.Unfit, true
 }
 
+// weakened says by what durability is, a sentence each.
+func (r *readiness) weakened() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.learned {
+		return []string{"Whether every write is synced is not known yet."}
+	}
+	var all []string
+	for _, w := range slices.Concat(r.unfit, r.weaknesses) {
+		all = append(all, w+".")
+	}
+	return all
+}
+
 // Check implements api.Readiness.
 func (r *readiness) Check(ctx context.Context) []api.Check {
 	var checks []api.Check

@@ -51,6 +51,8 @@ type Config struct {
 
 	ServiceURL string // of the service that smoke-test tries
 
+	BackupsURL string // of the backup controller; empty: it is not asked
+
 	BackupStorage                           string // a folder, or s3://bucket/prefix
 	KeepLast, KeepHourly, KeepDaily         int    // verified backups
 	KeepWeekly                              int

@@ -126,6 +126,8 @@ var Variables = []Variable{
 		set: text(func(c *Config) *string { return &c.JobTemplate }, filled)},
 	{Name: "CHAT_URL", Default: "http://127.0.0.1:3000", in: []string{"smoke-test"}, Doc: "address of the service that is tried",
 		set: text(func(c *Config) *string { return &c.ServiceURL }, web)},
+	{Name: "BACKUPS_URL", in: []string{"api"}, Doc: "where the backup controller tells of backups, for the monitoring page (empty: it shows none)",
+		set: text(func(c *Config) *string { return &c.BackupsURL }, web)},
 	{Name: "BACKUP_STORAGE", in: loading, Doc: "where backups lie: a folder, or s3://bucket/prefix",
 		set: text(func(c *Config) *string { return &c.BackupStorage }, storage)},
 	{Name: "BACKUP_KEEP_LAST", Default: "3", in: backups, Doc: "prune keeps so many of the newest verified backups,",

@@ -1,4 +1,5 @@
-// Package enginetest starts real engines for tests: MySQL or MariaDB, Redis, Elasticsearch, an S3 storage.
+// Package enginetest starts real engines for tests: MySQL or MariaDB, Redis, Elasticsearch, an S3 storage; and finds a
+// Chromium for the page.
 //
 // Each test has what it asks for to itself, on a free port and with its own data folder, and it ends with the test; what
 // is called Shared belongs to the whole test binary and gives each test a name of its own there. When the test process

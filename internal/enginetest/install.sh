@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and lacks here: a C compiler (for -race), a JDK, Maven, MariaDB and Redis from the
-# distribution's packages, Elasticsearch from Maven Central into the cache folder. Quick when all is there.
+# Installs what the tests need and lacks here: a C compiler (for -race), a JDK, Maven, MariaDB, Redis and Chromium
+# from the distribution's packages, Elasticsearch from Maven Central into the cache folder. Quick when all is there.
 # The S3 server (versitygw) is built from its Go module, once (a minute or two), unless CHAT_TEST_VERSITYGW names one.
 # MariaDB is left out where CHAT_TEST_MYSQLD names another. The Kubernetes API server and etcd are built from their Go
 # modules, once (some minutes), unless KUBEBUILDER_ASSETS names a folder that has them.
@@ -33,6 +33,7 @@ packages() {
   [ -n "${CHAT_TEST_MYSQLD:-}" ] || has mysqld || { has mariadbd && has mariadb-install-db; } ||
     wanted+=(mariadb-server-core mariadb-client-core)
   has redis-server || wanted+=(redis-server)
+  has chromium || has chromium-browser || has google-chrome || wanted+=(chromium fonts-dejavu-core)
   [ ${#wanted[@]} -gt 0 ] || return 0
   if [ "$(id -u)" != 0 ] || ! has apt-get; then
     echo "The tests need these packages (names of Debian and Ubuntu): ${wanted[*]}. Install them, or run \`go test -short ./...\`, which needs none." >&2

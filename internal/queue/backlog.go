@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/redis/go-redis/v9"
 
 	"chat-system/internal/chat"
@@ -18,77 +21,78 @@ type Above struct {
 
 // Backlog is what the stream of a partition holds, and what of it lies above a position.
 type Backlog struct {
-	Length int64        // entries of the stream
-	Added  int64        // entries that it was ever given, whatever was trimmed; -1: this Redis does not tell
-	Last   chat.Version // of the newest entry that it was given
+	Millis int64        // Redis' clock, Unix milliseconds
+	Length int64        // entries of the stream, what is retained after its flush included
+	Added  int64        // entries that it was ever given, whatever was trimmed; -1: this Redis does not tell (before 7, and an embedded one)
+	Last   chat.Version // of the newest entry that it was given; 0: none yet
 	Oldest chat.Version // of the oldest entry above the position; 0: none lies there
-	Above  int64        // entries above the position; -1: not counted
+	Above  int64        // entries above the position; -1: more than were counted
 }
 
-// countAtMost bounds what is read to count the entries above a position, where Redis does not tell how many it was given.
-const countAtMost = 10_000
-
-// Backlogs looks at streams in one round trip, which costs the same however much they hold.
-func (q *Queue) Backlogs(ctx context.Context, of []Above) ([]Backlog, error) {
+// Backlogs looks at streams in one round trip. It counts so many entries above each position at most, which bounds what it costs
+// Redis: bodies may be 64 KiB each.
+func (q *Queue) Backlogs(ctx context.Context, of []Above, most int) ([]Backlog, error) {
 	pipe := q.rdb.Pipeline()
-	infos := make([]*redis.Cmd, len(of))
-	above := make([]*redis.XMessageSliceCmd, len(of))
-	count := int64(1)
-	if !q.Shebang {
-		count = countAtMost
+	replies := make([]*redis.Cmd, len(of))
+	for i, a := range of {
+		replies[i] = pipe.EvalSha(ctx, q.scripts.backlog.sha, []string{streamKey(a.Partition)}, most, a.Version.ID())
 	}
-	for i, a := range of { // what lies above comes second: where it is nothing, nothing lay there before either
-		infos[i] = redis.NewCmd(ctx, "xinfo", "stream", streamKey(a.Partition)) // go-redis' own refuses fields that it does not know
-		infos[i].SetFirstKeyPos(2)
-		_ = pipe.Process(ctx, infos[i])
-		above[i] = pipe.XRangeN(ctx, streamKey(a.Partition), "("+a.Version.ID(), "+", count)
-	}
-	_, _ = pipe.Exec(ctx) // each holds its own error
+	_, _ = pipe.Exec(ctx) // each reply has its error
 	all := make([]Backlog, len(of))
-	for i := range of {
-		info, err := infos[i].Slice()
-		if err != nil && isReply(err) && err.Error() == "ERR no such key" {
-			all[i].Last = of[i].Version // nothing was ever added
-			continue
+	for i, a := range of {
+		reply, err := replies[i].Result()
+		if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+			reply, err = q.run(ctx, q.scripts.backlog, []string{streamKey(a.Partition)}, most, a.Version.ID())
 		}
+		l, err := list(reply, err)
 		if err == nil {
-			all[i], err = q.backlog(info, above[i])
+			all[i], err = decodeBacklog(l, int64(most))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look at partition %d: %w", of[i].Partition, err)
+			return nil, fmt.Errorf("look at partition %d: %w", a.Partition, err)
 		}
 	}
 	return all, nil
 }
 
-func (q *Queue) backlog(info []any, above *redis.XMessageSliceCmd) (b Backlog, err error) {
-	found, err := above.Result()
-	if err != nil {
-		return b, err
+func decodeBacklog(l []any, most int64) (b Backlog, err error) {
+	if len(l) != 6 {
+		return b, errReply
 	}
-	b.Added, b.Above = -1, -1
-	for i := 0; i+1 < len(info); i += 2 {
-		switch n, _ := info[i+1].(int64); info[i] {
-		case "length":
-			b.Length = n
-		case "entries-added":
-			b.Added = n
-		case "last-generated-id":
-			id, _ := info[i+1].(string)
-			if b.Last, err = chat.ParseVersion(id); err != nil {
-				return b, errReply
-			}
+	number := func(i int) int64 {
+		n, ok := l[i].(int64)
+		if !ok {
+			err = errReply
+		}
+		return n
+	}
+	id := func(i int) (v chat.Version) {
+		text, ok := l[i].(string)
+		if ok && text != "" {
+			v, ok = version(text)
+		}
+		if !ok {
+			err = errReply
+		}
+		return v
+	}
+	b = Backlog{Millis: number(0), Length: number(1), Last: id(2), Added: number(3), Above: number(4), Oldest: id(5)}
+	if b.Above > most {
+		b.Above = -1
+	}
+	return b, err
+}
+
+// Accepted is how many writes this process has accepted: for a Redis that does not tell what was added.
+func (q *Queue) Accepted() int64 {
+	var sum float64
+	for _, c := range []prometheus.Counter{q.metrics.chats, q.metrics.messages, q.metrics.edits} {
+		var m dto.Metric
+		if c.Write(&m) == nil {
+			sum += m.GetCounter().GetValue()
 		}
 	}
-	if len(found) == 0 || !q.Shebang {
-		b.Above = int64(len(found))
-	}
-	if len(found) > 0 {
-		if b.Oldest, err = chat.ParseVersion(found[0].ID); err != nil {
-			return b, errReply
-		}
-	}
-	return b, nil
+	return int64(sum)
 }
 
 // Cleaned is up to where Redis knows the partition to be stored: at most a batch less than the database does.

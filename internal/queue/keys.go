@@ -43,6 +43,12 @@ func streamKey(p int) string { return string(partitionKey(p, "stream")) }
 // openKey: a hash that says in which Redis and generation the partition was opened, and below which entry all is void.
 func openKey(p int) string { return string(partitionKey(p, "open")) }
 
+// leaderKey: who flushes the partition, for people. It goes by itself when nobody says so any more.
+func leaderKey(p int) string { return string(partitionKey(p, "leader")) }
+
+// watchedKey: that somebody wants to know who flushes what. It belongs to no partition.
+const watchedKey = "chat:watched"
+
 // seqKey: a hash with the last number given in the scope and the generation in which it was given.
 func seqKey(p int, s chat.Scope) string { return string(appendScope(partitionKey(p, "seq:"), s)) }
 

@@ -1,13 +1,11 @@
 package queue
 
 import (
-	"context"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"chat-system/internal/chat"
 	"chat-system/internal/enginetest"
 )
 
@@ -57,42 +55,4 @@ func TestTheMetricsTellHowDurableRedisIs(t *testing.T) {
 		t.Fatal("a dead Redis answers")
 	}
 	told(t, c, modeUnknown)
-}
-
-func TestBacklogsTellWhatLiesAboveAPosition(t *testing.T) {
-	t.Parallel()
-	onEach(t, func(t *testing.T, b bundle) {
-		s := chat.Scope{Application: 1}
-		p := b.q.Partition(s)
-		look := func(above chat.Version) Backlog {
-			t.Helper()
-			seen, err := b.q.Backlogs(t.Context(), []Above{{p, above}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return seen[0]
-		}
-		if seen := look(0); seen != (Backlog{}) {
-			t.Fatalf("a stream that is not there: %+v", seen)
-		}
-		var versions []chat.Version
-		for range 5 {
-			r, err := b.q.Accept(context.Background(), Write{Kind: ChatCreated, Scope: s})
-			if err != nil {
-				t.Fatal(err)
-			}
-			versions = append(versions, r.Version)
-		}
-		first := look(0)
-		if first.Length < 5 || first.Last != versions[4] {
-			t.Errorf("%+v", first)
-		}
-		some := look(versions[1])
-		if some.Oldest != versions[2] || (b.q.Shebang && (some.Added != first.Added || some.Above != -1)) || (!b.q.Shebang && some.Above != 3) {
-			t.Errorf("%+v", some)
-		}
-		if none := look(versions[4]); none.Oldest != 0 || none.Above != 0 || none.Last != versions[4] {
-			t.Errorf("%+v", none)
-		}
-	})
 }

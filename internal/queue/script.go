@@ -25,9 +25,12 @@ var cleanSource string
 //go:embed close.lua
 var closeSource string
 
+//go:embed backlog.lua
+var backlogSource string
+
 type script struct{ source, sha string }
 
-type scripts struct{ accept, open, seed, read, clean, close script }
+type scripts struct{ accept, open, seed, read, clean, close, backlog script }
 
 // loadScripts takes the scripts as they are or, for an embedded Redis whose Lua knows none, without the shebang line.
 func loadScripts(shebang bool) scripts {
@@ -38,5 +41,5 @@ func loadScripts(shebang bool) scripts {
 		sum := sha1.Sum([]byte(source)) //nolint:gosec // as above
 		return script{source, hex.EncodeToString(sum[:])}
 	}
-	return scripts{load(acceptSource), load(openSource), load(seedSource), load(readSource), load(cleanSource), load(closeSource)}
+	return scripts{load(acceptSource), load(openSource), load(seedSource), load(readSource), load(cleanSource), load(closeSource), load(backlogSource)}
 }

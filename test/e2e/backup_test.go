@@ -75,6 +75,9 @@ func (c *cluster) fires() {
 	c.until("its CronJob is suspended", func() bool {
 		return c.kubectl("get", "cronjob", schedule, "--output=jsonpath={.spec.suspend} {.spec.schedule}") == "true 0 * * * *"
 	})
+	c.start("monitor", "TestMonitorInCluster", "BACKUP="+first.Metadata.Name)
+	c.succeeds("monitor")
+	c.kubectl("delete", "pod", "monitor", "--wait=false")
 	c.t.Logf("kubectl get redisbackups:\n%s", c.kubectl("get", "redisbackups"))
 	c.t.Logf("kubectl get redisbackupschedules:\n%s", c.kubectl("get", "redisbackupschedules"))
 }

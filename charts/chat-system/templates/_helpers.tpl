@@ -159,6 +159,9 @@ SSL_CERT_DIR: /etc/ssl/certs:/etc/chat/ca
 {{- define "chat-system.apiConfig" -}}
 {{ include "chat-system.config" . }}
 DRAIN_DELAY: {{ int .Values.api.drainDelaySeconds }}s
+{{- if include "chat-system.runsBackup" . }}
+BACKUPS_URL: http://{{ include "chat-system.fullname" . }}-backup:9464/backups
+{{- end }}
 {{- with .Values.config }}
 RATE_LIMIT_PER_MINUTE: {{ int64 .rateLimitPerMinute | quote }}
 TRUSTED_PROXIES: {{ join "," .trustedProxies | quote }}
@@ -292,6 +295,12 @@ egress:
       - podSelector:
           matchLabels: {{- include "chat-system.selectorLabels" (list $root .) | nindent 12 }}
   {{- end }}
+  {{- end }}
+  {{- if and (eq (index . 1) "api") (include "chat-system.runsBackup" $root) }}
+  - ports: [{port: metrics}] # the monitoring page asks for the backups
+    to:
+      - podSelector:
+          matchLabels: {{- include "chat-system.selectorLabels" (list $root "backup") | nindent 12 }}
   {{- end }}
   {{- if has (index . 1) (list "flusher" "backup") }}
   # The Kubernetes API, for the Leases and the backups. No selector names it, and it listens on one port or the other.

@@ -1,0 +1,64 @@
+package monitor
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWhatAnOperatorIsTold(t *testing.T) {
+	t.Parallel()
+	c := &Config{}
+	const at = 1_000_000
+	broken := func(name string) func(*sample) {
+		return func(s *sample) {
+			for i := range s.Engines {
+				if s.Engines[i].Name == name {
+					s.Engines[i].Status = "failed"
+				}
+			}
+		}
+	}
+	behind := func(s *sample) { s.Partitions[1].State, s.Partitions[1].Lag = "behind", new(int64(60_000)) }
+	leaderless := func(s *sample) { s.Partitions[1].Leaderless = true }
+	for what, row := range map[string]struct {
+		change []func(*sample)
+		want   []string // status, and what the text begins with
+		since  int64
+	}{
+		"all is well":                   {nil, nil, 0},
+		"Redis is away":                 {[]func(*sample){broken("Redis")}, []string{"failed Nothing is accepted: Redis"}, 7},
+		"MySQL is away":                 {[]func(*sample){broken("MySQL"), behind}, []string{"failed Nothing is stored: MySQL"}, 7},
+		"nobody flushes what waits":     {[]func(*sample){behind, leaderless}, []string{"failed Not keeping up: nobody flushes 1 of 2 partitions."}, at - 60_000},
+		"more is accepted than flushed": {[]func(*sample){behind}, []string{"failed Not keeping up: 1 of 2 partitions are behind."}, at - 60_000},
+		"nobody flushes, nothing waits": {[]func(*sample){leaderless}, []string{"warning Nobody flushes 1 of 2 partitions."}, 0},
+		"a dead letter":                 {[]func(*sample){func(s *sample) { s.Letters["open"] = 1 }}, []string{"warning 1 accepted write could not be stored."}, 0},
+		"search is away":                {[]func(*sample){broken("Elasticsearch")}, []string{"warning Search does not answer."}, 7},
+		"search is slow":                {[]func(*sample){func(s *sample) { s.Partitions[0].SearchLag = new(int64(61_000)) }}, []string{"warning Search is 1m1s behind."}, 0},
+		"Redis is crowded": {[]func(*sample){func(s *sample) { s.Engines[0].Status, s.Engines[0].Detail = "warning", "Three quarters." }},
+			[]string{"warning Three quarters."}, 0},
+		"not all is synced": {[]func(*sample){func(s *sample) { s.Durability = []string{"Redis syncs once a second."} }}, []string{"warning Redis syncs once a second."}, 0},
+		"much at once": {[]func(*sample){func(s *sample) { s.Letters["open"] = 2 }, broken("Elasticsearch"), behind, broken("Redis")},
+			[]string{"failed Nothing is accepted", "failed Not keeping up", "warning 2 accepted writes", "warning Search does not"}, 7},
+	} {
+		s := &sample{
+			At: at, Engines: []engine{{Name: "Redis", Status: "ok"}, {Name: "MySQL", Status: "ok"}, {Name: "Elasticsearch", Status: "ok"}},
+			Partitions: []partition{{Number: 0, State: "idle"}, {Number: 1, State: "flushing"}}, Letters: map[string]int{},
+		}
+		for _, change := range row.change {
+			change(s)
+		}
+		got := c.findings(s, func(string) *int64 { return new(int64(7)) })
+		if len(got) != len(row.want) {
+			t.Errorf("%s: %+v", what, got)
+			continue
+		}
+		for i, f := range got {
+			if !strings.HasPrefix(f.Status+" "+f.Text, row.want[i]) || f.Advice == "" {
+				t.Errorf("%s: %+v, want %s", what, f, row.want[i])
+			}
+		}
+		if row.since != 0 && (got[0].Since == nil || *got[0].Since != row.since) {
+			t.Errorf("%s: since %v, want %d", what, got[0].Since, row.since)
+		}
+	}
+}

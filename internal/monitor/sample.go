@@ -1,0 +1,344 @@
+package monitor
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"chat-system/db"
+	"chat-system/flusher"
+	"chat-system/internal/chat"
+	"chat-system/internal/queue"
+)
+
+const (
+	sampleAge  = 900 * time.Millisecond // below the second after which a page asks again
+	unseen     = 10 * time.Second       // after which looking begins anew
+	naming     = 4 * time.Second        // in which those who lead have said so, once somebody looks
+	lettersAge = 5 * time.Second        // they are counted, which takes its time where they are many
+	behind     = 10 * time.Second       // a lag that is no ordinary one
+)
+
+// sample is what is known at one moment. What could not be found out is null.
+type sample struct {
+	At         int64          `json:"at"`       // Unix milliseconds
+	Accepted   *int64         `json:"accepted"` // writes that ever were; it begins anew with another Redis
+	Flushed    *int64         `json:"flushed"`  // of those
+	Partitions []partition    `json:"partitions"`
+	Engines    []engine       `json:"engines"`
+	Durability []string       `json:"durability"` // what weakens it, a sentence each
+	Letters    map[string]int `json:"dead_letters"`
+	Empty      bool           `json:"empty"` // no message was ever stored
+	Findings   []finding      `json:"findings"`
+}
+
+// partition is how far one partition's stream has come.
+type partition struct {
+	Number     int    `json:"partition"`
+	State      string `json:"state"`      // unknown, idle, flushing, behind
+	Waiting    *int64 `json:"waiting"`    // entries that are accepted and not in the database
+	Exact      bool   `json:"exact"`      // whether those were counted
+	Entries    *int64 `json:"entries"`    // of the stream, what is retained after its flush included
+	Lag        *int64 `json:"lag"`        // milliseconds that the oldest of those has waited
+	Flushed    *int64 `json:"flushed_at"` // Unix milliseconds: when the last that is in the database was accepted; null: none yet
+	Generation int64  `json:"generation"` // in which the partition is open
+	Leader     string `json:"leader"`     // who flushes it; empty: nobody says so
+	Leaderless bool   `json:"leaderless"` // nobody does
+	SearchLag  *int64 `json:"search_lag"` // as lag, of search; null: search is off, or not known
+	Search     string `json:"search"`     // follow, resync, or off
+}
+
+// engine is how one of the engines does.
+type engine struct {
+	Name   string `json:"name"`
+	Status string `json:"status"` // ok, warning, failed or off
+	Detail string `json:"detail"`
+	Millis int64  `json:"ms"` // that it took to answer
+}
+
+// point is what charts remember of a sample.
+type point struct {
+	At       int64    `json:"at"`
+	Accepted *int64   `json:"accepted"`
+	Flushed  *int64   `json:"flushed"`
+	Waiting  []*int64 `json:"waiting"` // by partition
+	Lag      []*int64 `json:"lag"`
+}
+
+// cursors is how far the sinks are.
+type cursors struct {
+	database []db.FlushCursor
+	search   [][]db.FlushCursor // by sink
+}
+
+// sampler takes samples.
+type sampler struct {
+	*Config
+	redis    probe[redisAnswer]
+	database probe[cursors]
+	search   probe[struct{}]
+	count    probe[map[string]int]
+	stored   probe[bool]
+
+	mu      sync.Mutex // held while sampling: whoever asks meanwhile waits and shares the answer
+	at      time.Time
+	begun   time.Time        // since when somebody has been looking
+	failing map[string]int64 // engines that did not answer, and since when they have been seen so, Unix milliseconds
+	last    *sample
+	history []point
+	cursors cursors // the last that were read: while the database is away nothing moves them
+	backlog []backlog
+	counted time.Time
+	letters map[string]int
+	written bool // a message was stored
+}
+
+type redisAnswer struct {
+	backlogs [][]queue.Backlog // by partition: of the database, then of each search index
+	leaders  []string          // by partition
+	memory   queue.Memory
+}
+
+// sample gives the newest sample; with past, what was seen before, too.
+func (s *sampler) sample(ctx context.Context, past bool) (newest *sample, history []point) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil || time.Since(s.at) > sampleAge {
+		if time.Since(s.at) > unseen {
+			s.begun, s.failing = time.Now(), map[string]int64{}
+		}
+		s.last = s.take(ctx)
+		s.at = time.Now()
+		s.remember(s.last)
+	}
+	if past {
+		history = slices.Clone(s.history)
+	}
+	return s.last, history
+}
+
+// take asks the database first: Redis is asked for what lies above the positions that it gives.
+func (s *sampler) take(ctx context.Context) *sample {
+	now := &sample{At: time.Now().UnixMilli(), Durability: []string{}, Letters: map[string]int{}}
+	var wg sync.WaitGroup
+	var searching engine
+	wg.Go(func() { searching = s.askSearch(ctx) })
+	storing, known := s.askDatabase(ctx)
+	caching, answer := s.askRedis(ctx)
+	if storing.Status != "failed" {
+		s.countLetters(ctx)
+	}
+	now.Letters, now.Empty = s.letters, !s.written && known
+	wg.Wait()
+	now.Engines = []engine{caching, storing, searching}
+	if s.Durability != nil {
+		now.Durability = append(now.Durability, s.Durability()...)
+	}
+	s.partitions(now, answer)
+	for _, e := range now.Engines {
+		if e.Status != "failed" {
+			delete(s.failing, e.Name)
+		} else if s.failing[e.Name] == 0 {
+			s.failing[e.Name] = now.At
+		}
+	}
+	now.Findings = s.findings(now, func(name string) *int64 { return new(s.failing[name]) })
+	return now
+}
+
+// askDatabase also says whether it is known that a message was stored, or that none was.
+func (s *sampler) askDatabase(ctx context.Context) (e engine, known bool) {
+	c, took, err := s.database.ask(ctx, s.readCursors)
+	if err != nil {
+		s.Log.Warn("the monitoring page can't ask the database", "error", err)
+		return engine{s.Names.Database, "failed", "It does not answer: what is accepted waits in the queue.", took.Milliseconds()}, false
+	}
+	s.cursors = c
+	if !s.written {
+		s.written, _, err = s.stored.ask(ctx, func(ctx context.Context) (bool, error) {
+			one, err := s.DB.ScanMessages(ctx, db.Message{}, 1)
+			return len(one) > 0, err
+		})
+	}
+	return engine{s.Names.Database, "ok", "", took.Milliseconds()}, err == nil
+}
+
+func (s *sampler) readCursors(ctx context.Context) (c cursors, err error) {
+	if c.database, err = s.DB.Cursors(ctx, db.SinkDatabase); err != nil {
+		return c, err
+	}
+	sinks, err := s.DB.SearchSinks(ctx)
+	for _, sink := range sinks {
+		if err != nil {
+			break
+		}
+		var rows []db.FlushCursor
+		rows, err = s.DB.Cursors(ctx, sink)
+		c.search = append(c.search, rows)
+	}
+	return c, err
+}
+
+func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
+	sinks := append([][]db.FlushCursor{s.cursors.database}, s.cursors.search...)
+	var above []queue.Above
+	for p := range s.Queue.Partitions {
+		for _, rows := range sinks {
+			var at chat.Version // 0: nothing is stored yet
+			if i := slices.IndexFunc(rows, func(c db.FlushCursor) bool { return int(c.PartitionID) == p }); i >= 0 {
+				at = chat.Version(rows[i].Position)
+			}
+			above = append(above, queue.Above{Partition: p, Version: at})
+		}
+	}
+	most := counted
+	if !s.Queue.Shebang {
+		most = countedLocal
+	}
+	a, took, err := s.redis.ask(ctx, func(ctx context.Context) (a redisAnswer, err error) {
+		all, err := s.Queue.Backlogs(ctx, above, most)
+		if err == nil {
+			a.backlogs = slices.Collect(slices.Chunk(all, len(sinks)))
+			a.memory, err = s.Queue.Memory(ctx)
+		}
+		if err == nil && !s.Local {
+			a.leaders, err = s.Queue.Leaders(ctx)
+		}
+		return a, err
+	})
+	e := engine{s.Names.Redis, "ok", "", took.Milliseconds()}
+	switch {
+	case err != nil:
+		s.Log.Warn("the monitoring page can't ask Redis", "error", err)
+		e.Status, e.Detail = "failed", "It does not answer: nothing can be accepted."
+		return e, nil
+	case len(a.backlogs[0]) != len(sinks): // the answer to an older question
+		return e, nil
+	case a.memory.Crowded():
+		e.Status, e.Detail = "warning", "Three quarters of its memory are used."
+	}
+	return e, &a
+}
+
+func (s *sampler) askSearch(ctx context.Context) engine {
+	if s.Index == nil {
+		return engine{s.Names.Search, "off", "Search is switched off.", 0}
+	}
+	_, took, err := s.search.ask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.Index.Ready(ctx) })
+	if err != nil {
+		return engine{s.Names.Search, "failed", "It does not answer: messages are accepted, stored and read, and not found.", took.Milliseconds()}
+	}
+	return engine{s.Names.Search, "ok", "", took.Milliseconds()}
+}
+
+// countLetters keeps the old numbers where they can't be counted in time.
+func (s *sampler) countLetters(ctx context.Context) {
+	if time.Since(s.counted) < lettersAge {
+		return
+	}
+	counts, _, err := s.count.ask(ctx, func(ctx context.Context) (map[string]int, error) {
+		rows, err := s.DB.CountDeadLetters(ctx)
+		counts := map[string]int{flusher.StateOpen: 0, flusher.StateStored: 0, flusher.StateDiscarded: 0}
+		for _, r := range rows {
+			counts[r.State] += int(r.Letters)
+		}
+		return counts, err
+	})
+	if err == nil {
+		s.counted, s.letters = time.Now(), counts
+	}
+}
+
+// recount makes the next sample count dead letters, after some were dealt with.
+func (s *sampler) recount() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counted, s.at = time.Time{}, time.Time{}
+}
+
+// partitions puts together what the database and Redis said. Without the database's positions nothing is known to wait.
+func (s *sampler) partitions(now *sample, a *redisAnswer) {
+	var accepted, flushed int64
+	known := a != nil && len(s.cursors.database) > 0
+	for p := range s.Queue.Partitions {
+		row := partition{Number: p, State: "unknown", Search: "off"}
+		if a != nil && a.leaders != nil {
+			row.Leader = a.leaders[p]
+			row.Leaderless = row.Leader == "" && time.Since(s.begun) > naming
+		}
+		if i := slices.IndexFunc(s.cursors.database, func(c db.FlushCursor) bool { return int(c.PartitionID) == p }); i >= 0 {
+			c := s.cursors.database[i]
+			row.Generation = c.Gen
+			if c.Position > 0 {
+				row.Flushed = new(chat.Version(c.Position).Millis())
+			}
+			if a != nil {
+				n := s.read(&row, a.backlogs[p], chat.Version(c.Position))
+				known = known && n >= 0
+				accepted, flushed = accepted+n, flushed+n-*row.Waiting
+			}
+		} else if a != nil {
+			row.Entries = new(a.backlogs[p][0].Length)
+		}
+		for _, rows := range s.cursors.search {
+			for _, c := range rows {
+				if int(c.PartitionID) == p && row.Search != db.StateResync {
+					row.Search = c.State
+				}
+			}
+		}
+		now.Partitions = append(now.Partitions, row)
+	}
+	if !known && s.Local && a != nil { // its Redis does not count, and this process accepts all there is
+		accepted, known = s.Queue.Accepted(), true
+		flushed = accepted
+		for _, p := range now.Partitions {
+			if p.Waiting != nil {
+				flushed -= *p.Waiting
+			}
+		}
+	}
+	if known {
+		now.Accepted, now.Flushed = &accepted, &flushed
+	}
+}
+
+// read fills in what Redis says of a partition; it gives how many entries were ever added, -1 where that is not known.
+func (s *sampler) read(row *partition, of []queue.Backlog, position chat.Version) int64 {
+	seen := of[0]
+	n, exact := s.backlog[row.Number].waiting(seen, position)
+	age := func(b queue.Backlog) *int64 {
+		if b.Oldest == 0 {
+			return new(int64(0))
+		}
+		return new(max(0, b.Millis-b.Oldest.Millis()))
+	}
+	row.Waiting, row.Exact, row.Entries, row.Lag = &n, exact, new(seen.Length), age(seen)
+	for _, b := range of[1:] {
+		if a := age(b); row.SearchLag == nil || *a > *row.SearchLag {
+			row.SearchLag = a
+		}
+	}
+	switch {
+	case n == 0:
+		row.State = "idle"
+	case *row.Lag < behind.Milliseconds():
+		row.State = "flushing"
+	default:
+		row.State = "behind"
+	}
+	return seen.Added
+}
+
+func (s *sampler) remember(now *sample) {
+	p := point{At: now.At, Accepted: now.Accepted, Flushed: now.Flushed}
+	for _, row := range now.Partitions {
+		p.Waiting, p.Lag = append(p.Waiting, row.Waiting), append(p.Lag, row.Lag)
+	}
+	most := max(1, min(ticks, ticks*64/s.Queue.Partitions)) // with very many partitions they are large
+	if len(s.history) >= most {
+		s.history = append(s.history[:0], s.history[len(s.history)-most+1:]...)
+	}
+	s.history = append(s.history, p)
+}
