@@ -18,6 +18,7 @@ const (
 	naming     = 4 * time.Second        // in which those who lead have said so, once somebody looks
 	lettersAge = 5 * time.Second        // they are counted, which takes its time where they are many
 	behind     = 10 * time.Second       // a lag that is no ordinary one
+	crowded    = 0.8                    // of what a stream may hold
 )
 
 // sample is what is known at one moment. What could not be found out is null.
@@ -40,6 +41,7 @@ type partition struct {
 	Waiting    *int64 `json:"waiting"`    // entries that are accepted and not in the database
 	Exact      bool   `json:"exact"`      // whether those were counted
 	Entries    *int64 `json:"entries"`    // of the stream, what is retained after its flush included
+	Crowded    bool   `json:"crowded"`    // it is near the length at which writes are refused
 	Lag        *int64 `json:"lag"`        // milliseconds that the oldest of those has waited
 	Flushed    *int64 `json:"flushed_at"` // Unix milliseconds: when the last that is in the database was accepted; null: none yet
 	Generation int64  `json:"generation"` // in which the partition is open
@@ -316,6 +318,7 @@ func (s *sampler) read(row *partition, of []queue.Backlog, position chat.Version
 		return new(max(0, b.Millis-b.Oldest.Millis()))
 	}
 	row.Waiting, row.Exact, row.Entries, row.Lag = &n, exact, new(seen.Length), age(seen)
+	row.Crowded = float64(seen.Length) >= crowded*float64(s.Queue.Share())
 	for _, b := range of[1:] {
 		if a := age(b); row.SearchLag == nil || *a > *row.SearchLag {
 			row.SearchLag = a
