@@ -47,6 +47,9 @@ type bundle struct {
 	url   string
 	http  *http.Client // follows no redirection, keeps cookies
 
+	log    *slog.Logger
+	tokens []string // of applications
+
 	killPod    func() // that serves the page
 	anotherPod func() // at the same address, once that was killed
 }
@@ -55,7 +58,16 @@ type bundle struct {
 func setup(t *testing.T, change func(*monitor.Config)) *bundle {
 	t.Helper()
 	b := &bundle{t: t, mysql: enginetest.MySQL(t), redis: enginetest.Redis(t)}
-	log := slog.New(slog.NewTextHandler(logTo{t}, nil))
+	said := &strings.Builder{}
+	log := slog.New(slog.NewTextHandler(logTo{t, said}, nil))
+	b.log = log
+	t.Cleanup(func() { // after all that logs has ended
+		for _, secret := range append(b.tokens, adminToken, script) {
+			if strings.Contains(said.String(), secret) {
+				t.Errorf("%q is in the log", secret)
+			}
+		}
+	})
 	b.must(func() (err error) {
 		b.db, err = db.Open(db.Config{DSN: b.mysql.DSN, Pool: 16, Log: log})
 		return err
@@ -117,7 +129,7 @@ func (b *bundle) flush() {
 	b.t.Helper()
 	f := flusher.New(flusher.Config{
 		Partitions: partitions, ChatThreshold: 1000, MessageThreshold: 1000, MaxWait: 20 * time.Millisecond, Retention: time.Minute, Writers: 2, Name: flusherName,
-		Log: slog.New(slog.NewTextHandler(logTo{b.t}, nil)),
+		Log: b.log,
 	}, b.db, b.queue, store.Ledger{DB: b.db})
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -148,6 +160,7 @@ func (b *bundle) newApplication(name string) (token string) {
 	b.t.Helper()
 	app, _, err := b.store.CreateApplication(b.t.Context(), name, chat.Idempotency{})
 	b.must(err)
+	b.tokens = append(b.tokens, app.Token)
 	return app.Token
 }
 
@@ -299,9 +312,14 @@ func (b *bundle) eventually(what string, holds func() bool) {
 	}
 }
 
-type logTo struct{ t *testing.T }
+// logTo is written to by one at a time, as slog's handlers promise.
+type logTo struct {
+	t    *testing.T
+	said *strings.Builder
+}
 
 func (l logTo) Write(b []byte) (int, error) {
+	l.said.Write(b)
 	l.t.Log(strings.TrimSpace(string(b)))
 	return len(b), nil
 }

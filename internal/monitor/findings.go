@@ -47,6 +47,10 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 		warn(nil, fmt.Sprintf("Nobody flushes %d of %d partitions.", p.leaderless, len(now.Partitions)),
 			"Nothing waits in them yet. Start a flusher. If some run, their log tells why they do not lead.")
 	}
+	if p.crowded > 0 {
+		warn(nil, fmt.Sprintf("The queue is nearly full: %d of %d partitions.", p.crowded, len(now.Partitions)),
+			"Once it is full (QUEUE_MAX_ENTRIES), writes are answered 503. What keeps it from being flushed is the cause to look for.")
+	}
 	if n := now.Letters[flusher.StateOpen]; n > 0 {
 		warn(nil, plural(n, "accepted write could not be stored.", "accepted writes could not be stored."),
 			"The page of dead letters tells why, and can retry or discard them.")
@@ -70,6 +74,7 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 type judgement struct {
 	behind     int
 	leaderless int
+	crowded    int
 	since      *int64 // when the oldest entry was accepted that waits for too long
 	searchLag  int64  // milliseconds, the longest
 }
@@ -78,6 +83,9 @@ func judge(now *sample) (j judgement) {
 	for _, p := range now.Partitions {
 		if p.Leaderless {
 			j.leaderless++
+		}
+		if p.Crowded {
+			j.crowded++
 		}
 		if p.SearchLag != nil {
 			j.searchLag = max(j.searchLag, *p.SearchLag)

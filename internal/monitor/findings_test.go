@@ -34,6 +34,7 @@ func TestWhatAnOperatorIsTold(t *testing.T) {
 		"a dead letter":                 {[]func(*sample){func(s *sample) { s.Letters["open"] = 1 }}, []string{"warning 1 accepted write could not be stored."}, 0},
 		"search is away":                {[]func(*sample){broken("Elasticsearch")}, []string{"warning Search does not answer."}, 7},
 		"search is slow":                {[]func(*sample){func(s *sample) { s.Partitions[0].SearchLag = new(int64(61_000)) }}, []string{"warning Search is 1m1s behind."}, 0},
+		"the queue is nearly full":      {[]func(*sample){func(s *sample) { s.Partitions[0].Crowded = true }}, []string{"warning The queue is nearly full: 1 of 2 partitions."}, 0},
 		"Redis is crowded": {[]func(*sample){func(s *sample) { s.Engines[0].Status, s.Engines[0].Detail = "warning", "Three quarters." }},
 			[]string{"warning Three quarters."}, 0},
 		"not all is synced": {[]func(*sample){func(s *sample) { s.Durability = []string{"Redis syncs once a second."} }}, []string{"warning Redis syncs once a second."}, 0},

@@ -18,6 +18,7 @@ const (
 	naming     = 4 * time.Second        // in which those who lead have said so, once somebody looks
 	lettersAge = 5 * time.Second        // they are counted, which takes its time where they are many
 	behind     = 10 * time.Second       // a lag that is no ordinary one
+	crowded    = 0.8                    // of what a stream may hold
 )
 
 // sample is what is known at one moment. What could not be found out is null.
@@ -40,6 +41,7 @@ type partition struct {
 	Waiting    *int64 `json:"waiting"`    // entries that are accepted and not in the database
 	Exact      bool   `json:"exact"`      // whether those were counted
 	Entries    *int64 `json:"entries"`    // of the stream, what is retained after its flush included
+	Crowded    bool   `json:"crowded"`    // it is near the length at which writes are refused
 	Lag        *int64 `json:"lag"`        // milliseconds that the oldest of those has waited
 	Flushed    *int64 `json:"flushed_at"` // Unix milliseconds: when the last that is in the database was accepted; null: none yet
 	Generation int64  `json:"generation"` // in which the partition is open
@@ -55,6 +57,8 @@ type engine struct {
 	Status string `json:"status"` // ok, warning, failed or off
 	Detail string `json:"detail"`
 	Millis int64  `json:"ms"` // that it took to answer
+
+	err error // why it failed, for the log
 }
 
 // point is what charts remember of a sample.
@@ -141,6 +145,7 @@ func (s *sampler) take(ctx context.Context) *sample {
 			delete(s.failing, e.Name)
 		} else if s.failing[e.Name] == 0 {
 			s.failing[e.Name] = now.At
+			s.Log.Warn("the monitoring page finds an engine that does not answer", "engine", e.Name, "error", e.err)
 		}
 	}
 	now.Findings = s.findings(now, func(name string) *int64 { return new(s.failing[name]) })
@@ -151,8 +156,7 @@ func (s *sampler) take(ctx context.Context) *sample {
 func (s *sampler) askDatabase(ctx context.Context) (e engine, known bool) {
 	c, took, err := s.database.ask(ctx, s.readCursors)
 	if err != nil {
-		s.Log.Warn("the monitoring page can't ask the database", "error", err)
-		return engine{s.Names.Database, "failed", "It does not answer: what is accepted waits in the queue.", took.Milliseconds()}, false
+		return engine{s.Names.Database, "failed", "It does not answer: what is accepted waits in the queue.", took.Milliseconds(), err}, false
 	}
 	s.cursors = c
 	if !s.written {
@@ -161,7 +165,7 @@ func (s *sampler) askDatabase(ctx context.Context) (e engine, known bool) {
 			return len(one) > 0, err
 		})
 	}
-	return engine{s.Names.Database, "ok", "", took.Milliseconds()}, err == nil
+	return engine{s.Names.Database, "ok", "", took.Milliseconds(), nil}, err == nil
 }
 
 func (s *sampler) readCursors(ctx context.Context) (c cursors, err error) {
@@ -207,11 +211,10 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 		}
 		return a, err
 	})
-	e := engine{s.Names.Redis, "ok", "", took.Milliseconds()}
+	e := engine{s.Names.Redis, "ok", "", took.Milliseconds(), nil}
 	switch {
 	case err != nil:
-		s.Log.Warn("the monitoring page can't ask Redis", "error", err)
-		e.Status, e.Detail = "failed", "It does not answer: nothing can be accepted."
+		e.Status, e.Detail, e.err = "failed", "It does not answer: nothing can be accepted.", err
 		return e, nil
 	case len(a.backlogs[0]) != len(sinks): // the answer to an older question
 		return e, nil
@@ -223,13 +226,13 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 
 func (s *sampler) askSearch(ctx context.Context) engine {
 	if s.Index == nil {
-		return engine{s.Names.Search, "off", "Search is switched off.", 0}
+		return engine{s.Names.Search, "off", "Search is switched off.", 0, nil}
 	}
 	_, took, err := s.search.ask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.Index.Ready(ctx) })
 	if err != nil {
-		return engine{s.Names.Search, "failed", "It does not answer: messages are accepted, stored and read, and not found.", took.Milliseconds()}
+		return engine{s.Names.Search, "failed", "It does not answer: messages are accepted, stored and read, and not found.", took.Milliseconds(), err}
 	}
-	return engine{s.Names.Search, "ok", "", took.Milliseconds()}
+	return engine{s.Names.Search, "ok", "", took.Milliseconds(), nil}
 }
 
 // countLetters keeps the old numbers where they can't be counted in time.
@@ -315,6 +318,7 @@ func (s *sampler) read(row *partition, of []queue.Backlog, position chat.Version
 		return new(max(0, b.Millis-b.Oldest.Millis()))
 	}
 	row.Waiting, row.Exact, row.Entries, row.Lag = &n, exact, new(seen.Length), age(seen)
+	row.Crowded = float64(seen.Length) >= crowded*float64(s.Queue.Share())
 	for _, b := range of[1:] {
 		if a := age(b); row.SearchLag == nil || *a > *row.SearchLag {
 			row.SearchLag = a
