@@ -10,7 +10,6 @@ import (
 	"chat-system/flusher"
 	"chat-system/internal/chat"
 	"chat-system/internal/enginetest"
-	"chat-system/internal/queue"
 )
 
 // inParallel runs f for 1..n, some at a time.
@@ -68,15 +67,7 @@ func TestAFlushRaisesTheCountsOfMoreChatsThanAStatementTakes(t *testing.T) {
 // MariaDB takes statements up to 16 MiB unless it is told otherwise, and a quote is two bytes of a statement.
 func TestAFlushStaysBelowWhatTheServerTakesInOneStatement(t *testing.T) {
 	t.Parallel()
-	d, err := db.Open(db.Config{DSN: enginetest.MySQL(t, "--max-allowed-packet=16M").DSN, Pool: 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := queue.Connect(enginetest.Redis(t).URL, func() {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := newBundle(t, d, client, true)
+	b := onServers(t, enginetest.MySQL(t, "--max-allowed-packet=16M").DSN, enginetest.Redis(t).URL)
 	app := b.app()
 	const messages = 200
 	post := func(c int64, body string) {
@@ -102,7 +93,7 @@ func TestAFlushStaysBelowWhatTheServerTakesInOneStatement(t *testing.T) {
 	}
 	first := b.post(app, c, "the counter goes on from here")
 	for n := range int64(messages) {
-		if err := d.InsertMessage(t.Context(), db.InsertMessageParams{
+		if err := b.db.InsertMessage(t.Context(), db.InsertMessageParams{
 			ApplicationID: a.ID, ChatNumber: c, Number: first + n + 1, Body: "here before", CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt,
 		}); err != nil {
 			t.Fatal(err)
@@ -110,7 +101,7 @@ func TestAFlushStaysBelowWhatTheServerTakesInOneStatement(t *testing.T) {
 	}
 	post(c, longest("\x00"))
 	b.flush()
-	counts, err := d.CountDeadLetters(t.Context())
+	counts, err := b.db.CountDeadLetters(t.Context())
 	if want := fmt.Sprint([]db.CountDeadLettersRow{{Sink: db.SinkDatabase, State: flusher.StateOpen, Letters: messages}}); err != nil || fmt.Sprint(counts) != want {
 		t.Fatalf("%v, not %v: %v", counts, want, err)
 	}

@@ -54,14 +54,13 @@ func onEach(t *testing.T, test func(t *testing.T, b *bundle)) {
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
-		b := onServers(t, enginetest.Redis(t).URL)
+		b := onServers(t, enginetest.SharedMySQL(t), enginetest.Redis(t).URL)
 		test(t, b)
 	})
 }
 
-func onServers(t *testing.T, redis string) *bundle {
+func onServers(t *testing.T, dsn, redis string) *bundle {
 	t.Helper()
-	dsn := enginetest.SharedMySQL(t)
 	d, err := db.Open(db.Config{DSN: dsn, Pool: 20})
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,6 @@ import (
 	"chat-system/db"
 	"chat-system/flusher"
 	"chat-system/internal/enginetest"
-	"chat-system/internal/queue"
 )
 
 // measured starts a flusher, with search where there is an index, and gives its registry.
@@ -104,15 +103,7 @@ func TestTheQueueTellsWhatWaits(t *testing.T) {
 func TestTheQueueTellsWhatWaitsWhileMySQLHangs(t *testing.T) {
 	t.Parallel()
 	mysql := enginetest.MySQL(t)
-	d, err := db.Open(db.Config{DSN: mysql.DSN, Pool: 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := queue.Connect(enginetest.Redis(t).URL, func() {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := newBundle(t, d, client, true)
+	b := onServers(t, mysql.DSN, enginetest.Redis(t).URL)
 	app := b.app()
 	c := b.chat(app)
 	for range 50 {
@@ -184,7 +175,7 @@ func (b *bundle) hang() (resume func()) {
 // A leader that begins with a backlog and hangs shows all that the stream holds; what waits alone, once it came through.
 func TestTheQueueTellsWhatWaitsWhileItsLeaderHangs(t *testing.T) {
 	t.Parallel()
-	b := onServers(t, enginetest.Redis(t).URL)
+	b := onServers(t, enginetest.SharedMySQL(t), enginetest.Redis(t).URL)
 	app := b.app()
 	c := b.chat(app)
 	for range 40 {

@@ -163,7 +163,7 @@ func olderFile(t *testing.T, url string) (comeBack func()) {
 func TestARedisThatCameBackWithoutItsEndIsOpenedThoughNobodyWrites(t *testing.T) {
 	t.Parallel()
 	url := enginetest.Redis(t).URL
-	b := onServers(t, url)
+	b := onServers(t, enginetest.SharedMySQL(t), url)
 	index := openIndex(t)
 	app := b.app()
 	c := b.chat(app)
@@ -193,7 +193,7 @@ func TestARedisThatCameBackWithoutItsEndIsOpenedThoughNobodyWrites(t *testing.T)
 func TestSearchReadsNothingOfARedisThatIsNotOpenInTheDatabasesGeneration(t *testing.T) {
 	t.Parallel()
 	url := enginetest.Redis(t).URL
-	b := onServers(t, url)
+	b := onServers(t, enginetest.SharedMySQL(t), url)
 	index := openIndex(t)
 	app := b.app()
 	row, err := b.db.ApplicationByToken(t.Context(), app)

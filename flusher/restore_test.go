@@ -30,7 +30,7 @@ func newRestoring(t *testing.T) *restoring {
 	server := enginetest.Redis(t)
 	rdb := redis.NewClient(&redis.Options{Addr: server.Addr})
 	t.Cleanup(func() { _ = rdb.Close() })
-	return &restoring{onServers(t, server.URL), rdb}
+	return &restoring{onServers(t, enginetest.SharedMySQL(t), server.URL), rdb}
 }
 
 // memory is a backup that was loaded.

@@ -70,13 +70,19 @@ type Config struct {
 	Collector string // of traces; empty: none
 }
 
-// Load reads the variables of a command from an environment, «NAME=value» each. The warnings are sentences.
-func Load(command string, environ []string) (c Config, warnings []string, err error) {
+// byName parts an environment, «NAME=value» each.
+func byName(environ []string) map[string]string {
 	env := map[string]string{}
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
 		env[name] = value
 	}
+	return env
+}
+
+// Load reads the variables of a command from an environment, «NAME=value» each. The warnings are sentences.
+func Load(command string, environ []string) (c Config, warnings []string, err error) {
+	env := byName(environ)
 	var faults []error
 	for _, v := range Variables {
 		if !v.For(command) {

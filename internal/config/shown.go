@@ -11,11 +11,7 @@ type Shown struct{ Name, Value, Doc string }
 // Show gives the variables that a command reads, as the environment has them. Of a secret it says whether it is set; what could
 // hold a user's name and password in an address is shown without.
 func Show(command string, environ []string) []Shown {
-	env := map[string]string{}
-	for _, kv := range environ {
-		name, value, _ := strings.Cut(kv, "=")
-		env[name] = value
-	}
+	env := byName(environ)
 	var all []Shown
 	for _, v := range Variables {
 		if !v.For(command) {

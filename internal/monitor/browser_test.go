@@ -174,7 +174,6 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.look("overview-empty")
 
 	token := b.newApplication("My shop")
-	b.newChat(token)
 	for i := range 30 {
 		b.post(token, fmt.Sprintf("Is the blue teapot no. %d in stock?", i))
 	}
@@ -259,13 +258,12 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 
 	// the pod that answers is killed, and another one takes its place: the page goes on by itself
 	value[chromedp.Void](w, "window.same = true")
-	b.killPod()
+	b.kill()
 	w.sees("!document.querySelector('#connection').hidden && document.querySelector('#connection').textContent.startsWith('The service does not answer')")
 	w.complaints() // that nobody answered
-	b.anotherPod()
+	b.pod(strings.TrimPrefix(b.url, "http://"))
 	w.sees("document.querySelector('#connection').hidden && window.same")
 	token = b.newApplication("Another shop")
-	b.newChat(token)
 	b.post(token, "x")
 	w.sees("document.querySelector('#finding-list').textContent.startsWith('Keeping up')")
 
@@ -284,7 +282,6 @@ func TestTenThousandDeadLetters(t *testing.T) { //nolint:paralleltest // as abov
 	b := setup(t, nil)
 	b.flush()
 	token := b.newApplication("a")
-	b.newChat(token)
 	b.deadLetters(token, "poison")
 	const digits = "(SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
 	b.exec(`INSERT INTO dead_letters (partition_id, version, sink, kind, application_id, chat_number, number, reason, payload, state, created_at)

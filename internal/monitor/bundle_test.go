@@ -50,8 +50,8 @@ type bundle struct {
 	log    *slog.Logger
 	tokens []string // of applications
 
-	killPod    func() // that serves the page
-	anotherPod func() // at the same address, once that was killed
+	config monitor.Config
+	kill   func() // the pod that was started last
 }
 
 // setup starts one; change may adjust the page's configuration.
@@ -92,30 +92,26 @@ func setup(t *testing.T, change func(*monitor.Config)) *bundle {
 	if change != nil {
 		change(&c)
 	}
-	kill := b.pod(c, "127.0.0.1:0")
-	b.killPod = func() {
-		kill()
-		b.anotherPod = func() { b.pod(c, strings.TrimPrefix(b.url, "http://")) }
-	}
+	b.config = c
+	b.pod("127.0.0.1:0")
 	b.http = b.newClient()
 	return b
 }
 
-// pod serves at an address until it is killed, or the test ends.
-func (b *bundle) pod(c monitor.Config, address string) (kill func()) {
+// pod serves at an address until kill, or the test ends.
+func (b *bundle) pod(address string) {
 	b.t.Helper()
-	server := api.New(api.Config{Store: b.store, Log: c.Log, Monitor: monitor.New(c), AdminToken: c.AdminToken})
+	server := api.New(api.Config{Store: b.store, Log: b.log, Monitor: monitor.New(b.config), AdminToken: b.config.AdminToken})
 	ln, err := net.Listen("tcp", address)
 	b.must(err)
 	b.url = "http://" + ln.Addr().String()
 	go func() { _ = server.Serve(ln) }()
-	kill = func() {
+	b.kill = func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = server.Drain(ctx)
 	}
-	b.t.Cleanup(kill)
-	return kill
+	b.t.Cleanup(b.kill)
 }
 
 func (b *bundle) newClient() *http.Client {
@@ -156,18 +152,15 @@ func (b *bundle) exec(statement string) {
 	b.must(err)
 }
 
+// newApplication makes one with a chat.
 func (b *bundle) newApplication(name string) (token string) {
 	b.t.Helper()
 	app, _, err := b.store.CreateApplication(b.t.Context(), name, chat.Idempotency{})
 	b.must(err)
 	b.tokens = append(b.tokens, app.Token)
-	return app.Token
-}
-
-func (b *bundle) newChat(token string) {
-	b.t.Helper()
-	_, _, err := b.store.CreateChat(b.t.Context(), token, chat.Idempotency{})
+	_, _, err = b.store.CreateChat(b.t.Context(), app.Token, chat.Idempotency{})
 	b.must(err)
+	return app.Token
 }
 
 func (b *bundle) post(token, body string) int64 {

@@ -110,7 +110,6 @@ func TestAnOpenPageIsForThisMachineAlone(t *testing.T) {
 	}
 	b.flush()
 	token := b.newApplication("a")
-	b.newChat(token)
 	b.deadLetters(token, "poison")
 	b.exec("ALTER TABLE messages DROP CONSTRAINT poison")
 	for _, headers := range [][]string{{"Origin", "https://evil.example"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "null"}} {
@@ -183,7 +182,6 @@ func TestTextIsTextAndSecretsStayAway(t *testing.T) {
 	b.flush()
 	b.signIn()
 	token := b.newApplication(script)
-	b.newChat(token)
 	b.post(token, script)
 	b.deadLetters(token, "poison "+script)
 	apps := b.get("/monitor/applications")
@@ -218,7 +216,6 @@ func TestNumbersMove(t *testing.T) {
 		t.Fatalf("at first: %+v", n)
 	}
 	token := b.newApplication("a")
-	b.newChat(token)
 	const many = 300
 	for range many {
 		b.post(token, "x")
@@ -239,8 +236,7 @@ func TestABrokenEngineIsShownAndTheRestStays(t *testing.T) {
 	b := setup(t, nil)
 	b.flush()
 	b.signIn()
-	token := b.newApplication("a")
-	b.newChat(token)
+	b.newApplication("a")
 	b.eventually("all is well", func() bool { n := b.data(); return n.Accepted != nil && n.waiting() == 0 })
 	b.redis.Pause()
 	b.eventually("Redis hangs", func() bool {
@@ -268,7 +264,6 @@ func TestDeadLettersAreDealtWith(t *testing.T) {
 	b.flush()
 	b.signIn()
 	token := b.newApplication("a")
-	b.newChat(token)
 	ids := b.deadLetters(token, "poison 1", "poison 2", "poison 3", "poison 4")
 	list := b.get("/monitor/dead-letters")
 	for _, id := range ids {
