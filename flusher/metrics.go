@@ -38,6 +38,7 @@ type metrics struct {
 	repaired *prometheus.CounterVec
 	leader   *prometheus.GaugeVec
 	entries  *prometheus.GaugeVec
+	bound    prometheus.Gauge
 	resyncs  prometheus.Counter
 	used     prometheus.Gauge
 	most     prometheus.Gauge
@@ -84,6 +85,9 @@ func newMetrics(f *Flusher) *metrics {
 		entries: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "chat_queue_stream_entries", Help: "Entries of a partition's stream, what is retained after its flush included.",
 		}, []string{"partition"}),
+		bound: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "chat_queue_stream_max_entries", Help: "Entries that the stream of a partition may hold: above it writes to the partition get 503.",
+		}),
 		resyncs: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "chat_search_resyncs_total", Help: "Times a partition of a search index had to be filled from the database.",
 		}),
@@ -114,9 +118,10 @@ func newMetrics(f *Flusher) *metrics {
 	for shard := range f.Shards {
 		m.leads(shard, false)
 	}
+	m.bound.Set(float64(f.queue.Share()))
 	if reg := f.Metrics; reg != nil {
 		reg.MustRegister(m.rows, m.duration, m.batch, m.lag, m.failures, m.cuts, m.lettered, m.letters, m.broken, m.repaired, m.leader,
-			m.entries, m.resyncs, m.used, m.most, depths{f})
+			m.entries, m.bound, m.resyncs, m.used, m.most, depths{f})
 	}
 	return m
 }
