@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and lacks here: a C compiler (for -race), a JDK, Maven, MariaDB, Redis and Chromium
 # from the distribution's packages, Elasticsearch from Maven Central into the cache folder. Quick when all is there.
-# The S3 server (versitygw) is built from its Go module, once (a minute or two), unless CHAT_TEST_VERSITYGW names one.
+# The S3 server (versitygw) and Prometheus with promtool are built from their Go modules, once (some minutes), unless
+# CHAT_TEST_VERSITYGW, CHAT_TEST_PROMETHEUS and CHAT_TEST_PROMTOOL name them.
 # MariaDB is left out where CHAT_TEST_MYSQLD names another. The Kubernetes API server and etcd are built from their Go
 # modules, once (some minutes), unless KUBEBUILDER_ASSETS names a folder that has them.
 set -euo pipefail
@@ -73,17 +74,20 @@ elasticsearch() {
 # build NAME PACKAGE: a program of the module that the current folder requires.
 build() { CGO_ENABLED=0 go build -mod=mod -trimpath -ldflags='-s -w' -o "$1" "$2"; }
 
-s3() {
-  local home=$cache/versitygw new wanted
-  [ -z "${CHAT_TEST_VERSITYGW:-}" ] || return 0
-  wanted=$(cat ../tools/s3/go.mod ../tools/s3/go.sum | sha256sum)
+# tool NAME FLAGS PACKAGE...: programs of the module of tools ../tools/NAME, into a folder of that name.
+tool() {
+  local name=$1 flags=$2 home=$cache/$1 new wanted package
+  shift 2
+  wanted=$(cat "../tools/$name/go.mod" "../tools/$name/go.sum" | sha256sum)
   mkdir -p "$cache"
   exec 9>"$home.lock" && flock 9
   [ "$(cat "$home/stamp" 2>/dev/null)" != "$wanted" ] || return 0
-  echo "building the S3 server versitygw into $home (a minute or two, once)"
+  echo "building $name into $home (some minutes, once)"
   new=$home.new
   rm -rf "$new" && mkdir -p "$new"
-  (cd ../tools/s3 && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$new/versitygw" github.com/versity/versitygw/cmd/versitygw)
+  for package; do
+    (cd "../tools/$name" && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' $flags -o "$new/" "$package")
+  done
   echo "$wanted" >"$new/stamp"
   rm -rf "$home" && mv "$new" "$home"
 }
@@ -112,5 +116,7 @@ kubernetes() {
 
 packages
 elasticsearch
-s3
+[ -n "${CHAT_TEST_VERSITYGW:-}" ] || tool versitygw "" github.com/versity/versitygw/cmd/versitygw
+[ -n "${CHAT_TEST_PROMETHEUS:-}" ] && [ -n "${CHAT_TEST_PROMTOOL:-}" ] || # without finding targets by clouds and clusters
+  tool prometheus "-tags remove_all_sd" github.com/prometheus/prometheus/cmd/{prometheus,promtool}
 kubernetes

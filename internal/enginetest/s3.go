@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 )
@@ -58,22 +57,6 @@ func s3Server(flags []string) (s *server, url, secret string, err error) {
 	return &server{
 		name: "versitygw", command: append(command, "posix", "--sidecar", attributes, data), dir: dir,
 		env:   []string{"ROOT_ACCESS_KEY=" + s3KeyID, "ROOT_SECRET_KEY=" + secret},
-		ready: func(ctx context.Context) error { return pingS3(ctx, "http://"+addr+"/healthy") },
+		ready: func(ctx context.Context) error { return pingHTTP(ctx, "http://"+addr+"/healthy") },
 	}, "http://" + addr, secret, nil
-}
-
-func pingS3(ctx context.Context, url string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("health: %s", response.Status)
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-module chat-system/internal/tools/s3
+module chat-system/internal/tools/versitygw
 
 go 1.26.0
 
