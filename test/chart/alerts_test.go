@@ -9,39 +9,16 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"chat-system/internal/enginetest"
 )
 
-// rules gives the chart's PrometheusRule, as Prometheus reads one from a file.
-func rules(t *testing.T, args ...string) (alerts []map[string]any, text []byte) {
-	t.Helper()
-	objects := render(t, append([]string{"--namespace=ns", "--show-only=templates/monitoring/alerts.yaml", "--set=metrics.prometheusRule.enabled=true"}, args...)...)
-	if len(objects) != 1 || objects[0].GetKind() != "PrometheusRule" {
-		t.Fatalf("not one PrometheusRule: %v", objects)
-	}
-	groups, _, err := unstructured.NestedSlice(objects[0].Object, "spec", "groups")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, group := range groups {
-		for _, rule := range group.(map[string]any)["rules"].([]any) {
-			alerts = append(alerts, rule.(map[string]any))
-		}
-	}
-	if text, err = yaml.Marshal(objects[0].Object["spec"]); err != nil {
-		t.Fatal(err)
-	}
-	return alerts, text
-}
-
 // Each alert has a runbook to which it leads, and a case for firing and one for not firing, which promtool runs.
 func TestAlertsFireWhenTheyShouldAndNotOtherwise(t *testing.T) {
 	t.Parallel()
 	promtool := enginetest.Promtool(t)
-	alerts, text := rules(t)
+	alerts, text := Alerts(t)
 	dir := t.TempDir()
 	cases, err := os.ReadFile("testdata/alerts.yaml")
 	if err != nil {

@@ -73,7 +73,7 @@ func install(t *testing.T) *release {
 		API:   server.User(t, server.Namespace+"-controller"), Lease: "chat-chat-system-backup",
 		Log: slog.New(slog.NewTextHandler(io.MultiWriter(r.log, t.Output()), nil)),
 	}
-	for _, o := range render(t, "--namespace="+server.Namespace) {
+	for _, o := range Render(t, "--namespace="+server.Namespace) {
 		if o.GetLabels()["app.kubernetes.io/component"] != "backup" {
 			continue
 		}

@@ -1,21 +1,14 @@
-// Package chart holds what the chart renders against a real API server: every object, for every switch, is applied as a
-// dry run. What the switches do is tested beside the chart.
 package chart
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -40,41 +33,6 @@ func module(t *testing.T, name string) string {
 		t.Fatalf("%s: %v: %s", name, err, m.Error)
 	}
 	return m.Dir
-}
-
-var helm = sync.OnceValues(func() (string, error) {
-	out, err := exec.Command("go", "tool", "-C", "../..", "-modfile=internal/tools/kubernetes/go.mod", "-n", "helm").CombinedOutput()
-	return strings.TrimSpace(string(out)), err
-})
-
-// render gives the objects that helm makes of the chart.
-func render(t *testing.T, args ...string) []*unstructured.Unstructured {
-	t.Helper()
-	program, err := helm()
-	if err != nil {
-		t.Fatal(program, err)
-	}
-	var errs bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), program, append([]string{"template", "chat", "../../charts/chat-system", "--kube-version=1.37"}, args...)...)
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("helm template %s: %v: %s", strings.Join(args, " "), err, errs.String())
-	}
-	var objects []*unstructured.Unstructured
-	for documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(out), 4096); ; {
-		o := &unstructured.Unstructured{}
-		err := documents.Decode(&o.Object)
-		if errors.Is(err, io.EOF) {
-			return objects
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(o.Object) > 0 {
-			objects = append(objects, o)
-		}
-	}
 }
 
 // warnings are what the API server says about objects that it takes: a pod that PodSecurity would refuse, a field that is
@@ -150,7 +108,7 @@ func TestEverySwitchIsAcceptedByTheAPIServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			objects := render(t, append([]string{"--namespace=" + server.Namespace}, args...)...)
+			objects := Render(t, append([]string{"--namespace=" + server.Namespace}, args...)...)
 			if len(objects) < 10 {
 				t.Fatalf("%d objects", len(objects))
 			}

@@ -144,7 +144,7 @@ func (c *configuration) fits(t *testing.T) {
 			}
 			args = append(args, "--set="+name+"="+value.String())
 		}
-		for _, o := range render(t, args...) {
+		for _, o := range Render(t, args...) {
 			switch o.GetKind() {
 			case "Service":
 				services[r.Namespace+"/"+o.GetName()] = o
