@@ -79,8 +79,8 @@ func TestAlertsFireAndDashboardsHaveData(t *testing.T) {
 	// a number is taken behind the service's back
 	next := l.post(1, "the counter goes on from here") + 1
 	s.drained()
-	s.exec(fmt.Sprintf(`INSERT INTO messages (application_id, chat_number, number, body, created_at, updated_at)
-		SELECT id, 1, %d, 'here before', NOW(6), NOW(6) FROM applications WHERE token = '%s'`, next, l.token))
+	s.exec(fmt.Sprintf(`INSERT INTO messages (application_id, chat_number, number, version, body, created_at, updated_at)
+		SELECT id, 1, %d, 1, 'here before', NOW(6), NOW(6) FROM applications WHERE token = '%s'`, next, l.token))
 	l.post(1, "refused")
 	o.fires("ChatBrokenPromise", "ChatDeadLetters")
 

@@ -3,6 +3,7 @@ package chart
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -151,6 +152,28 @@ func (r *release) complete(name string) {
 	r.must(r.Status().Update(r.t.Context(), j))
 }
 
+// fire plays the CronJob's controller: the Job of one time, whose pod reports in JSON, unless that is empty.
+func (r *release) fire(at, report string) {
+	r.t.Helper()
+	c := &batchv1.CronJob{}
+	r.must(r.Get(r.t.Context(), client.ObjectKey{Namespace: r.Namespace, Name: "chat-chat-system"}, c))
+	j := &batchv1.Job{ObjectMeta: c.Spec.JobTemplate.ObjectMeta, Spec: c.Spec.JobTemplate.Spec}
+	j.Namespace, j.Name = r.Namespace, c.Name+"-"+at
+	j.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(c, batchv1.SchemeGroupVersion.WithKind("CronJob"))}
+	r.must(r.Create(r.t.Context(), j))
+	if report != "" {
+		container := j.Spec.Template.Spec.Containers[0].Name
+		p := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: j.Name, Namespace: r.Namespace, Labels: map[string]string{batchv1.ControllerUidLabel: string(j.UID)}},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: container, Image: "x"}}},
+		}
+		r.must(r.Create(r.t.Context(), p))
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: container, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: report}}}}
+		r.must(r.Status().Update(r.t.Context(), p))
+	}
+	r.complete(j.Name)
+}
+
 func answer(url string) (int, string) {
 	response, err := http.Get(url)
 	if err != nil {
@@ -179,13 +202,7 @@ func TestTheControllerGetsAlongWithWhatTheChartGivesIt(t *testing.T) {
 	for _, ops := range []string{first, second} {
 		r.until("both are ready", func() bool { code, _ := answer(ops + "/readyz"); return code == http.StatusOK })
 	}
-	c := &batchv1.CronJob{}
-	r.must(r.Get(t.Context(), client.ObjectKey{Namespace: r.Namespace, Name: name}, c))
-	scheduled := &batchv1.Job{ObjectMeta: c.Spec.JobTemplate.ObjectMeta, Spec: c.Spec.JobTemplate.Spec}
-	scheduled.Namespace, scheduled.Name = r.Namespace, name+"-1"
-	scheduled.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(c, batchv1.SchemeGroupVersion.WithKind("CronJob"))}
-	r.must(r.Create(t.Context(), scheduled))
-	r.complete(scheduled.Name)
+	r.fire("1", "")
 	r.until("the schedule counts its backup", func() bool { return r.is(name, s) && s.Status.LastSuccess != nil })
 	for _, ops := range []string{first, second} {
 		r.until("the metrics tell it", func() bool {
@@ -226,4 +243,38 @@ func TestTheControllerGetsAlongWithWhatTheChartGivesIt(t *testing.T) {
 	if text := r.log.String(); strings.Contains(text, "forbidden") {
 		t.Errorf("a right is missing: %s", text)
 	}
+}
+
+// The alerts of backups fire while there is none, while the newest is old and while the newest is not verified, and rest otherwise; the
+// dashboards' expressions that ask for backups return data.
+func TestBackupsThatAreOldOrNotVerifiedAlert(t *testing.T) {
+	t.Parallel()
+	r := install(t)
+	ops, _ := r.replica()
+	values := []string{"--set-json=metrics.prometheusRule.burnRates=[]"}
+	alerts, _ := Alerts(t)
+	for _, a := range alerts {
+		if name := a["alert"].(string); !strings.HasPrefix(name, "ChatBackup") && !strings.HasSuffix(name, "Failing") {
+			values = append(values, "--set=metrics.prometheusRule.alerts."+name+"=null")
+		}
+	}
+	w := NewWatch(t, map[string][]string{"backup": {strings.TrimPrefix(ops, "http://")}}, values...)
+	verified := func() string {
+		return fmt.Sprintf(`{"location": "x", "size": 1000, "verifiedAt": %q}`, time.Now().UTC().Format(time.RFC3339))
+	}
+	w.Fires("ChatBackupTooOld")
+	r.fire("1", verified())
+	w.Rests()
+	w.Fires("ChatBackupTooOld")
+	r.fire("2", `{"location": "x", "size": 1000}`)
+	w.Fires("ChatBackupUnverified")
+	r.fire("3", verified())
+	w.Rests()
+	var all []Expression
+	for _, e := range Expressions(t) {
+		if strings.Contains(e.Expr, "chat_backup_") {
+			all = append(all, e)
+		}
+	}
+	w.Returns(all)
 }

@@ -58,8 +58,8 @@ metrics:
       ChatSearchLag: {for: 0s, seconds: 2}
       ChatRedisNotDurable: {for: 0s}
       ChatMySQLNotDurable: {for: 0s}
-      ChatBackupTooOld: {for: 1s, seconds: 3}
-      ChatBackupUnverified: {for: 1s, seconds: 3}
+      ChatBackupTooOld: {for: 1s, seconds: 5}
+      ChatBackupUnverified: {for: 1s, seconds: 5}
 `
 
 // Watch is a Prometheus that scrapes processes as the chart's PodMonitor has it, and has the chart's alerts with short windows.
@@ -139,21 +139,19 @@ func (w *Watch) Firing() map[string]model.LabelSet {
 	return firing
 }
 
-// Fires waits until some alerts fire, whatever else does.
+// Fires waits until each of some alerts has fired, whatever else does.
 func (w *Watch) Fires(names ...string) {
 	w.t.Helper()
+	fired := map[string]bool{}
 	w.until(fmt.Sprintf("%v fire", names), func() bool {
 		firing := w.Firing()
 		for _, name := range names {
-			if labels := firing[name]; labels["namespace"] != "ns" || labels["release"] != "chat" || labels["severity"] == "" {
-				return false
+			if labels := firing[name]; labels["namespace"] == "ns" && labels["release"] == "chat" && labels["severity"] != "" {
+				fired[name] = true
 			}
 		}
-		return true
+		return len(fired) == len(names)
 	})
-	for _, name := range names {
-		w.t.Logf("%s has fired", name)
-	}
 }
 
 // Rests waits until no alert fires, but for some.
