@@ -28,15 +28,29 @@ import (
 	"chat-system/internal/enginetest/kubernetes"
 )
 
-// log is what replicas write.
+// log is what replicas write. It goes to the test's output as well, until the test has ended: what they still say then is lost.
 type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu     sync.Mutex
+	text   bytes.Buffer
+	output io.Writer // nil: the test has ended
+}
+
+func newLog(t *testing.T) *log {
+	l := &log{output: t.Output()}
+	t.Cleanup(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.output = nil
+	})
+	return l
 }
 
 func (l *log) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.output != nil {
+		_, _ = l.output.Write(b)
+	}
 	return l.text.Write(b)
 }
 
@@ -68,11 +82,11 @@ func install(t *testing.T) *release {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &release{t: t, Client: c, Server: server, log: &log{}}
+	r := &release{t: t, Client: c, Server: server, log: newLog(t)}
 	r.config = controller.Config{
 		Place: controller.Place{Namespace: server.Namespace, Release: "chat", Records: "chat-chat-system-backup-records", Template: "chat-chat-system-backup-job"},
 		API:   server.User(t, server.Namespace+"-controller"), Lease: "chat-chat-system-backup",
-		Log: slog.New(slog.NewTextHandler(io.MultiWriter(r.log, t.Output()), nil)),
+		Log: slog.New(slog.NewTextHandler(r.log, nil)),
 	}
 	for _, o := range Render(t, "--namespace="+server.Namespace) {
 		if o.GetLabels()["app.kubernetes.io/component"] != "backup" {

@@ -85,6 +85,8 @@ func TestEverySwitchIsAcceptedByTheAPIServer(t *testing.T) {
 		"HTTPRoute":       {`--set-json=httpRoute={"enabled":true,"parentRefs":[{"name":"gateway","namespace":"infra"}],"hostnames":["chat.example.com"]}`},
 		"PodMonitor":      {"--set=metrics.podMonitor.enabled=true,metrics.podMonitor.interval=15s"},
 		"ServiceMonitor":  {"--set=metrics.serviceMonitor.enabled=true"},
+		"PrometheusRule":  {"--set=metrics.prometheusRule.enabled=true,metrics.prometheusRule.alertLabels.team=chat"},
+		"dashboards":      {"--set=metrics.dashboards.enabled=true,metrics.dashboards.annotations.grafana_folder=Chat"},
 		"NoNetworkPolicy": {"--set=networkPolicy.enabled=false"},
 		"Egress":          {`--set-json=networkPolicy.egress={"enabled":true,"rules":[{"to":[{"ipBlock":{"cidr":"10.0.0.0/8"}}],"ports":[{"port":3306}]}]}`},
 		"Secrets":         {"--set=auth.existingSecret=mine,migration.existingSecret=admin,ca.configMap=ca"},
