@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -178,7 +179,7 @@ func (w *Watch) until(what string, is func() bool) {
 }
 
 // Expression is what a panel of a dashboard asks.
-type Expression struct{ Dashboard, Panel, Expr string }
+type Expression struct{ Dashboard, Panel, Expr, Legend string }
 
 // Expressions gives those of the chart's dashboards, with the variables of this release.
 func Expressions(t *testing.T) (all []Expression) {
@@ -197,7 +198,7 @@ func Expressions(t *testing.T) (all []Expression) {
 			Title  string
 			Panels []struct {
 				Title   string
-				Targets []struct{ Expr string }
+				Targets []struct{ Expr, LegendFormat string }
 			}
 		}
 		if err := json.Unmarshal(text, &board); err != nil {
@@ -205,12 +206,15 @@ func Expressions(t *testing.T) (all []Expression) {
 		}
 		for _, p := range board.Panels {
 			for _, target := range p.Targets {
-				all = append(all, Expression{board.Title, p.Title, variables.Replace(target.Expr)})
+				all = append(all, Expression{board.Title, p.Title, variables.Replace(target.Expr), target.LegendFormat})
 			}
 		}
 	}
 	return all
 }
+
+// labels of a legend.
+var labels = regexp.MustCompile(`{{([a-z]+)}}`)
 
 // Returns waits until each expression returned a number, at some moment or other.
 func (w *Watch) Returns(all []Expression) {
@@ -226,6 +230,11 @@ func (w *Watch) Returns(all []Expression) {
 				w.t.Fatalf("%s, «%s»: %v %v: %s", e.Dashboard, e.Panel, err, warnings, e.Expr)
 			}
 			for _, s := range value.(model.Vector) {
+				for _, label := range labels.FindAllStringSubmatch(e.Legend, -1) {
+					if s.Metric[model.LabelName(label[1])] == "" {
+						w.t.Fatalf("%s, «%s»: the legend names %s, and there is %v", e.Dashboard, e.Panel, label[1], s.Metric)
+					}
+				}
 				if !math.IsNaN(float64(s.Value)) {
 					return true
 				}
