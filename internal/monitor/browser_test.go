@@ -244,6 +244,10 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	b.post(token, "This came while you looked.")
 	w.sees("document.querySelector('.letters .body').textContent === 'This came while you looked.'")
 	w.look("chat")
+	w.open("/monitor/runbooks")
+	w.look("runbooks")
+	w.open("/monitor/runbooks/ChatWritesFailing")
+	w.look("runbook")
 	w.open("/monitor/configuration")
 	w.look("configuration")
 
@@ -252,6 +256,7 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	b.redis.Pause()
 	w.sees("document.querySelector('#engine-list .bad')")
 	w.sees("document.querySelector('#finding-list .failed strong').textContent.startsWith('Nothing is accepted: Redis does not answer. Since ')")
+	w.sees("document.querySelector('#finding-list .failed a').getAttribute('href') === '/monitor/runbooks/ChatWritesFailing'")
 	w.look("overview-broken")
 	b.redis.Resume()
 	w.sees("!document.querySelector('#engine-list .bad')")

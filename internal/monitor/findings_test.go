@@ -3,6 +3,8 @@ package monitor
 import (
 	"strings"
 	"testing"
+
+	"chat-system/docs/runbooks"
 )
 
 func TestWhatAnOperatorIsTold(t *testing.T) {
@@ -38,6 +40,7 @@ func TestWhatAnOperatorIsTold(t *testing.T) {
 		"Redis is crowded": {[]func(*sample){func(s *sample) { s.Engines[0].Status, s.Engines[0].Detail = "warning", "Three quarters." }},
 			[]string{"warning Three quarters."}, 0},
 		"not all is synced": {[]func(*sample){func(s *sample) { s.Durability = []string{"Redis syncs once a second."} }}, []string{"warning Redis syncs once a second."}, 0},
+		"nothing is synced": {[]func(*sample){func(s *sample) { s.Durability = []string{"MySQL does not sync.", "Redis does not sync."} }}, []string{"warning MySQL", "warning Redis"}, 0},
 		"much at once": {[]func(*sample){func(s *sample) { s.Letters["open"] = 2 }, broken("Elasticsearch"), behind, broken("Redis")},
 			[]string{"failed Nothing is accepted", "failed Not keeping up", "warning 2 accepted writes", "warning Search does not"}, 7},
 	} {
@@ -54,6 +57,9 @@ func TestWhatAnOperatorIsTold(t *testing.T) {
 			continue
 		}
 		for i, f := range got {
+			if _, there := runbooks.HTML(f.Runbook); !there {
+				t.Errorf("%s: there is no runbook %q", what, f.Runbook)
+			}
 			if !strings.HasPrefix(f.Status+" "+f.Text, row.want[i]) || f.Advice == "" {
 				t.Errorf("%s: %+v, want %s", what, f, row.want[i])
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"chat-system/db"
+	"chat-system/docs/runbooks"
 	"chat-system/flusher"
 	"chat-system/internal/chat"
 	"chat-system/internal/queue"
@@ -163,6 +164,10 @@ func (m *Monitor) route(v *visit, path string, post bool) error {
 		return m.application(v, rest)
 	case path == "configuration":
 		return m.page(v, fasthttp.StatusOK, "configuration", "Configuration", m.Settings)
+	case path == "runbooks":
+		return m.page(v, fasthttp.StatusOK, "runbooks", "Runbooks", runbooks.Names())
+	case first == "runbooks":
+		return m.runbook(v, rest)
 	case path == "backups" && m.BackupsURL != "":
 		return m.listBackups(v)
 	}
@@ -175,7 +180,7 @@ var templateFiles embed.FS
 var templates = func() map[string]*template.Template {
 	all := map[string]*template.Template{}
 	for _, name := range []string{
-		"overview", "letters", "letter", "applications", "application", "chat", "configuration", "backups", "sign-in", "message",
+		"overview", "letters", "letter", "applications", "application", "chat", "configuration", "backups", "runbooks", "runbook", "sign-in", "message",
 	} {
 		all[name] = template.Must(template.New("layout.html").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html"))
 	}
@@ -194,7 +199,7 @@ type layout struct {
 }
 
 func (m *Monitor) page(v *visit, status int, name, title string, data any) error {
-	section := map[string]string{"letter": "letters", "application": "applications", "chat": "applications"}[name]
+	section := map[string]string{"letter": "letters", "application": "applications", "chat": "applications", "runbook": "runbooks"}[name]
 	if section == "" {
 		section = name
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"chat-system/docs/runbooks"
 	"chat-system/internal/backup"
 	"chat-system/internal/monitor"
 )
@@ -134,6 +135,30 @@ func TestWithoutATokenNobodyLooks(t *testing.T) {
 	for _, path := range []string{"/monitor", "/monitor/data", "/monitor/sign-in"} {
 		if r := b.get(path); r.StatusCode != http.StatusForbidden || !strings.Contains(r.body, "ADMIN_TOKEN") {
 			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+		}
+	}
+}
+
+// A runbook is for who is signed in; whoever follows an alert there comes to it by way of the form.
+func TestRunbooksAreReadHere(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	if r := b.get("/monitor/runbooks/ChatNoLeader"); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/monitor/sign-in?next=%2Fmonitor%2Frunbooks%2FChatNoLeader" {
+		t.Errorf("signed out: %d %s", r.StatusCode, r.Header.Get("Location"))
+	}
+	b.signIn()
+	list := b.get("/monitor/runbooks")
+	for _, name := range runbooks.Names() {
+		if !strings.Contains(list.body, `<a href="/monitor/runbooks/`+name+`">`) {
+			t.Errorf("%s is not listed", name)
+		}
+		if r := b.get("/monitor/runbooks/" + name); r.StatusCode != http.StatusOK || !strings.Contains(r.body, "<h1>"+name+"</h1>") || !strings.Contains(r.body, "<h2>Mitigation</h2>") {
+			t.Errorf("%s: %d %s", name, r.StatusCode, r.body)
+		}
+	}
+	for _, name := range []string{"Nothing", "../metrics", "ChatNoLeader.md", "..%2Fmetrics"} {
+		if r := b.get("/monitor/runbooks/" + name); r.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %d", name, r.StatusCode)
 		}
 	}
 }

@@ -245,10 +245,16 @@
       const found = now.findings.length ? now.findings : [{ status: 'ok', text: 'Keeping up: what is accepted is stored at once, and nothing needs attention.', advice: '' }];
       list($('finding-list'), found).forEach((li, i) => {
         const f = found[i];
-        if (li.children.length !== 2) li.replaceChildren(...['strong', 'p'].map((tag) => document.createElement(tag)));
+        if (li.children.length !== 3) li.replaceChildren(...['strong', 'p', 'a'].map((tag) => document.createElement(tag)));
         if (li.className !== f.status) li.className = f.status;
         put(li.children[0], f.since ? `${f.text} Since ${clock.format(f.since)}, for ${span(Math.max(0, now.at - f.since))}.` : f.text);
         put(li.children[1], f.advice);
+        const more = li.children[2];
+        more.hidden = !f.runbook;
+        if (f.runbook && more.textContent !== `Runbook ${f.runbook}`) {
+          more.href = `/monitor/runbooks/${f.runbook}`;
+          put(more, `Runbook ${f.runbook}`);
+        }
       });
     }
 

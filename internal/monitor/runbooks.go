@@ -1,0 +1,18 @@
+package monitor
+
+import (
+	"html/template"
+
+	"github.com/valyala/fasthttp"
+
+	"chat-system/docs/runbooks"
+)
+
+// runbook says what to do about an alert, or about what the overview finds.
+func (m *Monitor) runbook(v *visit, name string) error {
+	html, ok := runbooks.HTML(name)
+	if !ok {
+		return m.missing(v, "There is no such runbook.")
+	}
+	return m.page(v, fasthttp.StatusOK, "runbook", name, template.HTML(html)) //nolint:gosec // the text is the project's own, and raw HTML in it is left out
+}
