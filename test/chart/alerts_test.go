@@ -2,7 +2,6 @@ package chart
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -10,14 +9,11 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
-
-	"chat-system/internal/enginetest"
 )
 
 // Each alert has a runbook to which it leads, and a case for firing and one for not firing, which promtool runs.
 func TestAlertsFireWhenTheyShouldAndNotOtherwise(t *testing.T) {
 	t.Parallel()
-	promtool := enginetest.Promtool(t)
 	alerts, text := Alerts(t)
 	dir := t.TempDir()
 	cases, err := os.ReadFile("testdata/alerts.yaml")
@@ -33,9 +29,7 @@ func TestAlertsFireWhenTheyShouldAndNotOtherwise(t *testing.T) {
 		{"check", "rules", "--lint=all", "--lint-fatal", "rules.yaml"},
 		{"test", "rules", "cases.yaml"},
 	} {
-		cmd := exec.CommandContext(t.Context(), promtool[0], slices.Concat(promtool[1:], args)...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
+		if out, err := promtool(t, dir, args...); err != nil {
 			t.Errorf("promtool %s: %v: %s", strings.Join(args[:2], " "), err, out)
 		}
 	}

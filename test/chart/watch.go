@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -39,6 +40,15 @@ func Alerts(t *testing.T, args ...string) (alerts []map[string]any, file []byte)
 		t.Fatal(err)
 	}
 	return alerts, file
+}
+
+// promtool runs it in a folder.
+func promtool(t *testing.T, dir string, args ...string) ([]byte, error) {
+	t.Helper()
+	command := append(enginetest.Promtool(t), args...)
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Dir = dir
+	return cmd.CombinedOutput()
 }
 
 // The windows of the alerts, shortened to what a test can wait for.
