@@ -194,8 +194,8 @@ func web(s string) error {
 
 // collector is shown, so it may hold no password; the exporter would not send one either.
 func collector(s string) error {
-	if u, err := url.Parse(s); err == nil && u.User != nil {
-		return errors.New("must hold no user: use OTEL_EXPORTER_OTLP_HEADERS")
+	if u, err := url.Parse(s); err == nil && (u.User != nil || u.RawQuery != "") {
+		return errors.New("must hold no user and no query: use OTEL_EXPORTER_OTLP_HEADERS")
 	}
 	return web(s)
 }
