@@ -361,8 +361,9 @@ func TestNothingIsAddedWhereNothingIsTraced(t *testing.T) {
 	traced := s.addPod(append(c.environ(), "OTEL_TRACES_SAMPLER=always_off")...)
 	traced.start()
 	traced.ready()
+	v := &visitor{t: t}
 	for _, p := range s.pods {
-		v := &visitor{t: t, addr: p.addr}
+		v.addr = p.addr
 		var app struct{ Token string }
 		v.ask("POST", "/applications", `{"name":"plain"}`, "01", &app)
 		if _, status := v.ask("POST", "/applications/"+app.Token+"/chats", `{}`, "01", nil); status != http.StatusAccepted {
