@@ -45,7 +45,7 @@ func (s *Server) exchange(e *endpoint, h *fasthttp.RequestCtx, start time.Time) 
 	}
 	if s.config.Tracer != nil {
 		x.Context, x.span = s.config.Tracer.Start(x.Context, e.method+" "+e.route, trace.WithSpanKind(trace.SpanKindServer),
-			trace.WithAttributes(attribute.String("http.request.method", e.method), attribute.String("http.route", e.route)))
+			trace.WithAttributes(attribute.String("http.request.method", e.method), attribute.String("http.route", e.route), attribute.String("chat.request_id", x.id)))
 	}
 	return x
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"chat-system/db"
 	"chat-system/internal/chat"
 	"chat-system/internal/failpoint"
@@ -17,6 +19,8 @@ import (
 func (f *Flusher) commit(ctx context.Context, p int, cur queue.Cursor, es []queue.Entry) error {
 	failpoint.Hit(f.queue, "flush.begin")
 	b := &batch{f: f, p: p}
+	ctx, span := f.batchSpan(ctx, "store", f.traced(es), attribute.String("chat.sink", db.SinkDatabase), attribute.Int("chat.partition", p),
+		attribute.Int("chat.entries", len(es)))
 	err := f.db.WithTx(ctx, func(q *db.Queries) error {
 		*b = batch{f: f, p: p, q: q}
 		last := es[len(es)-1]
@@ -37,11 +41,25 @@ func (f *Flusher) commit(ctx context.Context, p int, cur queue.Cursor, es []queu
 		failpoint.Hit(f.queue, "flush.commit")
 		return nil
 	})
-	if err != nil {
+	if err = span.end(err, len(es)-len(b.dead), len(b.dead)); err != nil {
 		return err
 	}
 	b.report(es)
+	if span != nil {
+		b.leave(ctx, span, es)
+	}
 	return nil
+}
+
+// leave leaves the spans of the entries behind.
+func (b *batch) leave(ctx context.Context, span *batchSpan, es []queue.Entry) {
+	dead := map[chat.Version]bool{}
+	for i := range b.dead {
+		dead[b.dead[i].Version] = true
+	}
+	for i := range es {
+		span.entry(ctx, "stored", es[i].Trace, dead[es[i].Version], attribute.String("chat.sink", db.SinkDatabase), attribute.Int("chat.partition", b.p))
+	}
 }
 
 // batch is what one transaction stores.
@@ -202,7 +220,8 @@ func (b *batch) report(es []queue.Entry) {
 	for i := range b.dead {
 		d := &b.dead[i]
 		b.f.metrics.lettered.WithLabelValues(db.SinkDatabase, d.why).Inc()
-		log := b.f.Log.With("partition", b.p, "application", d.Scope.Application, "chat", d.Scope.Chat, "number", d.Number, "reason", d.reason)
+		log := ofEntry(b.f.Log, d.Trace).With("partition", b.p, "application", d.Scope.Application, "chat", d.Scope.Chat, "number", d.Number,
+			"reason", brief(d.reason))
 		if d.why == whyDuplicate {
 			b.f.metrics.broken.Inc()
 			log.Error("a number was to be stored twice: a promise is broken")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"chat-system/db"
 	"chat-system/internal/chat"
@@ -44,6 +45,7 @@ type Config struct {
 	Closing          time.Duration // how long a partition stays closed by a restore that was killed; 0: 30s
 	Log              *slog.Logger
 	Metrics          prometheus.Registerer
+	Tracer           trace.Tracer // for what follows on a sampled span; nil: no spans
 }
 
 // Election decides which shards a Flusher leads.

@@ -112,7 +112,7 @@ func (s *sink) refuse(ctx context.Context, q *db.Queries, messages []chat.Messag
 			return err
 		}
 		s.f.metrics.lettered.WithLabelValues(sinkSearch, whyRefused).Inc()
-		s.log.Warn("the search index refuses a message", "application", m.ApplicationID, "chat", m.ChatNumber, "number", m.Number, "reason", r.Reason)
+		s.log.Warn("the search index refuses a message", "application", m.ApplicationID, "chat", m.ChatNumber, "number", m.Number, "reason", brief(r.Reason))
 	}
 	return nil
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
 
 	"chat-system/db"
 	"chat-system/internal/chat"
@@ -50,7 +53,7 @@ func (s *sink) run(ctx context.Context) {
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.f.metrics.failures.WithLabelValues(sinkSearch).Inc()
-			s.log.Warn("search is behind; it is tried again", "error", err, "pause", pause.String())
+			withTrace(s.log, err).Warn("search is behind; it is tried again", "error", err, "pause", pause.String())
 			next = pause
 			pause = min(2*pause, maxPause)
 		case more:
@@ -142,8 +145,15 @@ type move struct {
 	from, to db.FlushCursor
 	passed   []queue.Entry
 	messages []chat.Message
+	traced   []tracedMessage
 	size     int  // of what was read
 	full     bool // there is more to read
+}
+
+// tracedMessage is a sampled entry whose message is among those of a batch.
+type tracedMessage struct {
+	of    queue.TraceContext
+	index int
 }
 
 // read takes what follows on the sink's cursor, up to the committed one.
@@ -194,6 +204,9 @@ func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, e
 			ApplicationID: e.Scope.Application, ChatNumber: e.Scope.Chat, Number: e.Number, Body: e.Body, Version: e.Version,
 			CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
 		}
+		if s.f.Tracer != nil && e.Trace.Sampled() {
+			m.traced = append(m.traced, tracedMessage{e.Trace, n})
+		}
 	}
 	return m, nil
 }
@@ -202,18 +215,41 @@ func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, e
 func (s *sink) put(ctx context.Context, moves []move) error {
 	var messages []chat.Message
 	var partitions []int32
-	for _, m := range moves {
+	var of []queue.TraceContext
+	for i, m := range moves {
+		for t := range m.traced {
+			moves[i].traced[t].index += len(messages)
+			of = append(of, m.traced[t].of)
+		}
 		for range m.messages {
 			partitions = append(partitions, m.from.PartitionID)
 		}
 		messages = append(messages, m.messages...)
 	}
-	refusals, err := s.write(ctx, messages)
-	s.at("sink.put")
-	if err != nil {
+	ctx, span := s.f.batchSpan(ctx, "index", of, attribute.String("chat.sink", s.name), attribute.Int("chat.partitions", len(moves)),
+		attribute.Int("chat.entries", len(messages)))
+	refusals, moved, err := s.putAndMove(ctx, moves, messages, partitions)
+	if err = span.end(err, len(messages)-len(refusals), len(refusals)); err != nil {
 		return err
 	}
-	var moved []move
+	for _, m := range moved {
+		s.backlogs.at(s.name, int(m.from.PartitionID)).pass(m.passed)
+		s.f.metrics.lagged(sinkSearch, m.passed[0].Version)
+		for _, t := range m.traced {
+			refused := slices.ContainsFunc(refusals, func(r search.Refusal) bool { return r.Index == t.index })
+			span.entry(ctx, "indexed", t.of, refused, attribute.String("chat.sink", s.name), attribute.Int("chat.partition", int(m.from.PartitionID)))
+		}
+	}
+	return nil
+}
+
+// putAndMove gives what was refused, and the moves that it made.
+func (s *sink) putAndMove(ctx context.Context, moves []move, messages []chat.Message, partitions []int32) (refusals []search.Refusal, moved []move, err error) {
+	refusals, err = s.write(ctx, messages)
+	s.at("sink.put")
+	if err != nil {
+		return nil, nil, err
+	}
 	err = s.f.db.WithTx(ctx, func(q *db.Queries) error {
 		moved = nil
 		for _, m := range moves {
@@ -235,14 +271,7 @@ func (s *sink) put(ctx context.Context, moves []move) error {
 		s.at("sink.moved")
 		return s.refuse(ctx, q, messages, partitions, refusals)
 	})
-	if err != nil {
-		return err
-	}
-	for _, m := range moved {
-		s.backlogs.at(s.name, int(m.from.PartitionID)).pass(m.passed)
-		s.f.metrics.lagged(sinkSearch, m.passed[0].Version)
-	}
-	return nil
+	return refusals, moved, err
 }
 
 func (s *sink) write(ctx context.Context, messages []chat.Message) ([]search.Refusal, error) {

@@ -79,7 +79,7 @@ func (w *worker) run(ctx context.Context) {
 				w.log.Debug("another flusher was here first")
 			} else {
 				w.f.metrics.failures.WithLabelValues(db.SinkDatabase).Inc()
-				w.log.Error("flush failed; it is tried again", "error", err, "pause", pause.String())
+				withTrace(w.log, err).Error("flush failed; it is tried again", "error", err, "pause", pause.String())
 			}
 			bell = nil                     // what comes meanwhile shortens no pause
 			next = pause/2 + rand.N(pause) //nolint:gosec // no secret

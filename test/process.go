@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -192,4 +193,36 @@ func run(t *testing.T, env []string, args ...string) (string, error) {
 		err = fmt.Errorf("chat %v: %w: %s", args, err, out)
 	}
 	return string(out), err
+}
+
+// lines gives those that hold a text.
+func (r *record) lines(text string) (found []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for line := range strings.Lines(r.buf.String()) {
+		if strings.Contains(line, text) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// metric reads a series of the process; 0 where there is none.
+func (p *process) metric(series string) (value float64) {
+	p.t.Helper()
+	r, err := http.Get("http://" + p.ops + "/metrics") //nolint:noctx // our own port
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if number, ok := strings.CutPrefix(line, series+" "); ok {
+			_, _ = fmt.Sscan(number, &value)
+		}
+	}
+	return value
 }

@@ -23,6 +23,11 @@ func runAPI(ctx context.Context, e env) error {
 		return err
 	}
 	defer en.close()
+	spans, err := traces(ctx, e, "chat-system-api", reg)
+	if err != nil {
+		return err
+	}
+	defer spans.Stop()
 	if e.WriteQuorum > 0 && en.redis.Cluster() {
 		return errors.New("WRITE_QUORUM must be 0 with a Redis Cluster: its client can't wait for the replicas of a write")
 	}
@@ -37,7 +42,7 @@ func runAPI(ctx context.Context, e env) error {
 	}
 	go en.readiness.watch(ctx)
 	q := queue.New(queue.Config{
-		Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, WriteQuorum: e.WriteQuorum, Shebang: true, Log: e.log, Metrics: reg,
+		Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, WriteQuorum: e.WriteQuorum, Shebang: true, Log: e.log, Metrics: reg, Tracer: spans.Sampled,
 	}, en.redis, store.Ledger{DB: en.db})
 	var index search.Index
 	var indexes flusher.Indexes
@@ -47,7 +52,7 @@ func runAPI(ctx context.Context, e env) error {
 	s := store.New(en.db, q, index, true)
 	reg.MustRegister(s.Collector())
 	c := api.Config{
-		Store: s, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg,
+		Store: s, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg, Tracer: spans.Requests,
 		Monitor: monitor.New(monitor.Config{
 			AdminToken: e.AdminToken, Store: s, DB: en.db, Queue: q, Redis: en.redis, Index: index, Indexes: indexes,
 			Names: monitor.Names{Redis: "Redis", Database: "MySQL", Search: "Elasticsearch"}, Durability: en.readiness.weakened,

@@ -31,7 +31,12 @@ func runFlusher(ctx context.Context, e env) error {
 		return err
 	}
 	defer en.close()
-	c := flusherConfig(e, reg)
+	spans, err := traces(ctx, e, "chat-system-flusher", reg)
+	if err != nil {
+		return err
+	}
+	defer spans.Stop()
+	c := flusherConfig(e, reg, spans)
 	c.Name, _ = os.Hostname() // a pod's is its name; without one it is not told
 	if e.LeaderElection == "kubernetes" {
 		election, err := elect(e)

@@ -64,13 +64,18 @@ func local(ctx context.Context, e env) error {
 	defer func() { _ = client.Close() }()
 
 	reg := telemetry.NewRegistry()
+	spans, err := traces(ctx, e, "chat-system", reg)
+	if err != nil {
+		return err
+	}
+	defer spans.Stop()
 	ledger := store.Ledger{DB: d}
 	var f *flusher.Flusher
 	q := queue.New(queue.Config{
-		Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, Log: e.log, Metrics: reg,
+		Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, Log: e.log, Metrics: reg, Tracer: spans.Sampled,
 		Stored: func(ctx context.Context, p int, v chat.Version) error { return f.Stored(ctx, p, v) },
 	}, client, ledger)
-	f = flusher.New(flusherConfig(e, reg), d, q, ledger)
+	f = flusher.New(flusherConfig(e, reg, spans), d, q, ledger)
 	indexes := &localIndexes{index: index}
 	f.Search(indexes, e.SearchBacklogMax)
 
@@ -89,7 +94,7 @@ func local(ctx context.Context, e env) error {
 	s := store.New(d, q, index, false)
 	reg.MustRegister(d.Collector(), client.Collector(), s.Collector())
 	c := api.Config{
-		Store: s, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg,
+		Store: s, Log: e.log, Health: health, TrustedProxies: e.TrustedProxies, AdminToken: e.AdminToken, Metrics: reg, Tracer: spans.Requests,
 		Monitor: monitor.New(monitor.Config{
 			AdminToken: e.AdminToken, Open: loopback(e.ListenAddr), Local: true, Store: s, DB: d, Queue: q, Redis: client, Index: index, Indexes: indexes,
 			Names:    monitor.Names{Redis: "Queue (in this process)", Database: "SQLite", Search: "Search (in this process)"},
@@ -104,10 +109,10 @@ func local(ctx context.Context, e env) error {
 	})
 }
 
-func flusherConfig(e env, reg prometheus.Registerer) flusher.Config {
+func flusherConfig(e env, reg prometheus.Registerer, spans *telemetry.Traces) flusher.Config {
 	return flusher.Config{
 		Partitions: e.Partitions, ChatThreshold: e.ChatThreshold, MessageThreshold: e.MessageThreshold, MaxWait: e.FlushMaxWait,
-		Retention: e.FlushedRetention, Writers: flushWriters, Shards: e.Shards, Log: e.log, Metrics: reg,
+		Retention: e.FlushedRetention, Writers: flushWriters, Shards: e.Shards, Log: e.log, Metrics: reg, Tracer: spans.Sampled,
 	}
 }
 

@@ -44,18 +44,6 @@ func serve(ctx context.Context, e env, c api.Config, ready func(net.Addr)) error
 	if err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
-	if e.Collector != "" {
-		tracer, stop, err := telemetry.NewTracer(ctx, "chat-system")
-		if err != nil {
-			return err
-		}
-		defer func() {
-			if err := stop(); err != nil {
-				e.log.Warn("the last traces are lost", "error", err)
-			}
-		}()
-		c.Tracer = tracer
-	}
 	c.DrainDelay = e.DrainDelay
 	server := api.New(c)
 	done := make(chan error, 1)
@@ -70,6 +58,13 @@ func serve(ctx context.Context, e env, c api.Config, ready func(net.Addr)) error
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	return errors.Join(server.Drain(drain), <-done)
+}
+
+// traces are where a server's spans go.
+func traces(ctx context.Context, e env, service string, reg prometheus.Registerer) (*telemetry.Traces, error) {
+	return telemetry.NewTraces(ctx, telemetry.TraceConfig{
+		Service: service, Endpoint: e.Collector, Headers: e.CollectorHeaders, Sampler: e.Sampler, Ratio: e.SamplerRatio, Log: e.log, Metrics: reg,
+	})
 }
 
 // waitFor tries until it succeeds, with a log line a second. What no waiting mends ends it.

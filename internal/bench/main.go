@@ -37,7 +37,7 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{"post", posts}, {"keys", keys}, {"get", gets}, {"flush", flush}, {"sustained", sustained}, {"search", searches},
-	{"local", localMode}, {"memory", memory}, {"redis", redisCosts}, {"backup", backups}, {"scale", scale}, {"metrics", scraped}, {"monitor", watched},
+	{"local", localMode}, {"memory", memory}, {"redis", redisCosts}, {"backup", backups}, {"scale", scale}, {"metrics", scraped}, {"monitor", watched}, {"traces", traced},
 	{"cost/1", costOf(1)}, {"cost/100000", costOf(100_000)},
 }
 

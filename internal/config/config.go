@@ -67,7 +67,11 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat string // json, text, or empty: text on a terminal
 	Debug     bool
-	Collector string // of traces; empty: none
+
+	Collector        string // of traces; empty: none
+	CollectorHeaders map[string]string
+	Sampler          string // of traces, as OTEL_TRACES_SAMPLER names it
+	SamplerRatio     float64
 }
 
 // byName parts an environment, «NAME=value» each.

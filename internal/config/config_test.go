@@ -174,3 +174,25 @@ func FuzzLoad(f *testing.F) {
 		_, _, _ = Load("local", []string{name + "=" + value})
 	})
 }
+
+func TestWhatLeadsToTheCollector(t *testing.T) {
+	t.Parallel()
+	c, _, err := Load("api", []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=https://collector:4318", "OTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20a=b, x = y ,",
+		"OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.25",
+	})
+	if err != nil || len(c.CollectorHeaders) != 2 || c.CollectorHeaders["Authorization"] != "Bearer a=b" || c.CollectorHeaders["x"] != "y" ||
+		c.Sampler != "traceidratio" || c.SamplerRatio != 0.25 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, wrong := range []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://user:s3cret@collector", "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector?key=s3cret", "OTEL_EXPORTER_OTLP_ENDPOINT=collector:4317",
+		"OTEL_EXPORTER_OTLP_HEADERS=s3cret", "OTEL_EXPORTER_OTLP_HEADERS==s3cret", "OTEL_EXPORTER_OTLP_HEADERS=a=s3cret%zz",
+		"OTEL_TRACES_SAMPLER=s3cret", "OTEL_TRACES_SAMPLER_ARG=2", "OTEL_TRACES_SAMPLER_ARG=-1", "OTEL_TRACES_SAMPLER_ARG=NaN",
+	} {
+		name, _, _ := strings.Cut(wrong, "=")
+		if _, _, err := Load("api", []string{wrong}); err == nil || !strings.HasPrefix(err.Error(), name+" must ") || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}

@@ -163,8 +163,14 @@ var Variables = []Variable{
 	{Name: "LOG_LEVEL", Default: "info", Doc: "debug, info, warn or error", set: level},
 	{Name: "LOG_FORMAT", Doc: "json or text (empty: text on a terminal, else json)",
 		set: text(func(c *Config) *string { return &c.LogFormat }, one("", "json", "text"))},
-	{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", in: reachable, Doc: "collector that gets traces, OTLP over HTTP (empty: none); its kin OTEL_… hold too",
-		set: text(func(c *Config) *string { return &c.Collector }, web)},
+	{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", in: servers, Doc: "collector that gets traces, OTLP over HTTP (empty: there are none); the library's other OTEL_… hold too",
+		set: text(func(c *Config) *string { return &c.Collector }, collector)},
+	{Name: "OTEL_EXPORTER_OTLP_HEADERS", Secret: true, in: servers, Doc: "header fields that it wants, name=value, comma separated, with %-codes",
+		set: headers},
+	{Name: "OTEL_TRACES_SAMPLER", Default: "parentbased_always_on", in: reachable, Doc: "which requests are traced: (parentbased_)always_on, always_off or traceidratio; parentbased_: as a traceparent says, where there is one",
+		set: text(func(c *Config) *string { return &c.Sampler }, one("always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"))},
+	{Name: "OTEL_TRACES_SAMPLER_ARG", Default: "1", in: reachable, Doc: "of traceidratio, which part of them, from 0 to 1",
+		set: ratio},
 	{Name: "DEBUG", Default: "false", in: servers, Doc: "true: pprof on the metrics port",
 		set: truth(func(c *Config) *bool { return &c.Debug })},
 }
@@ -182,6 +188,38 @@ func text(field func(*Config) *string, rule func(string) error) func(*Config, st
 func web(s string) error {
 	if u, err := url.Parse(s); s != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https")) {
 		return errors.New("must be a URL that begins with http:// or https://")
+	}
+	return nil
+}
+
+// collector is shown, so it may hold no password; the exporter would not send one either.
+func collector(s string) error {
+	if u, err := url.Parse(s); err == nil && (u.User != nil || u.RawQuery != "") {
+		return errors.New("must hold no user and no query: use OTEL_EXPORTER_OTLP_HEADERS")
+	}
+	return web(s)
+}
+
+// headers are written as in the W3C's baggage. Their text is not shown: it is secret.
+func headers(c *Config, s string) error {
+	c.CollectorHeaders = map[string]string{}
+	for part := range strings.SplitSeq(s, ",") {
+		if strings.TrimSpace(part) == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(part, "=")
+		value, err := url.PathUnescape(strings.TrimSpace(value))
+		if name = strings.TrimSpace(name); !ok || name == "" || err != nil {
+			return errors.New("must be name=value, comma separated, with %-codes for what is special")
+		}
+		c.CollectorHeaders[name] = value
+	}
+	return nil
+}
+
+func ratio(c *Config, s string) (err error) {
+	if c.SamplerRatio, err = strconv.ParseFloat(s, 64); err != nil || !(c.SamplerRatio >= 0 && c.SamplerRatio <= 1) {
+		return errors.New("must be a number from 0 to 1")
 	}
 	return nil
 }

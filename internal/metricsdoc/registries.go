@@ -101,6 +101,12 @@ func reporters(ctx context.Context, dir string) (all []reporter, err error) {
 		}
 	}
 
+	for _, reg := range []*prometheus.Registry{pod, leader, whole} {
+		if _, err := telemetry.NewTraces(ctx, telemetry.TraceConfig{Metrics: reg}); err != nil {
+			return nil, err
+		}
+	}
+
 	backups := prometheus.NewRegistry()
 	backups.MustRegister(telemetry.NewBuildInfo(), controller.NewCollector(oneSchedule{}))
 	for _, r := range []struct {

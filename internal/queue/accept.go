@@ -20,6 +20,7 @@ type Write struct {
 	CreatedAt   time.Time // of the message to edit
 	Body        string
 	Idempotency chat.Idempotency
+	trace       TraceContext // which the entry takes along
 }
 
 // question asks accept.lua for a counter and adds nothing.
@@ -49,6 +50,13 @@ var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1
 // Accept gives a write its number and makes it durable in Redis. Its errors are *chat.Error: NotFound, KeyReused,
 // Unavailable (nothing was done) and OutcomeUnknown.
 func (q *Queue) Accept(ctx context.Context, w Write) (Result, error) {
+	if q.traced(ctx, w.Kind) {
+		return q.acceptTraced(ctx, w)
+	}
+	return q.accept(ctx, w)
+}
+
+func (q *Queue) accept(ctx context.Context, w Write) (Result, error) {
 	c := calls.Get().(*call)
 	c.Write, c.partition, c.asked, c.deadline = w, q.Partition(w.Scope), 0, time.Now().Add(acceptTimeout)
 	defer func() {

@@ -9,7 +9,8 @@
 --         of each scope «application chat» and how many writes follow, and of each of those two:
 --           head  «c» a chat, «m» a message, «e number created» an edit (created: µs), «q» no write: ask for the counter;
 --                 with an idem key «c asked key payload», «m …»: whether the database was asked for it in this
---                 generation (1 or 0), the hashes of key and payload in hex
+--                 generation (1 or 0), the hashes of key and payload in hex;
+--                 with a trace «t» and its hex digits before all that: «tdigits m», «tdigits e number created»
 --           body
 -- reply the time, then for each partition one of
 --         STALE replid gen opened   nothing done: not the Redis or generation that the caller knows, or it was closed for too
@@ -72,16 +73,20 @@ local function accept(k, a, gen, limit, scopes, writes)
     k, a = k + 2, a + 2
     for _ = 1, count do
       local kind, body, answer = ARGV[a], ARGV[a + 1], nil
-      local number, times, updated, idem, key, payload = n + 1, both, time, nil, nil, nil
+      local number, times, updated, idem, key, payload, traced = n + 1, both, time, nil, nil, nil, nil
       if #kind > 1 then
         local head = kind
         kind = string.sub(head, 1, 1)
+        if kind == 't' then
+          traced, head = match(head, '^t(%x+) (.+)$')
+          kind = string.sub(head, 1, 1)
+        end
         if kind == 'e' then
           local edited, created = match(head, '^e (%d+) (%d+)$')
           number = tonumber(edited)
           if tonumber(created) >= tonumber(time) then updated = format('%d', tonumber(created) + 1) end
           times = ' ' .. created .. ' ' .. updated
-        else
+        elseif #head > 1 then
           local asked
           asked, key, payload = match(head, '^%a (%d) (%w+ (%w+))$')
           idem = KEYS[k]
@@ -110,8 +115,12 @@ local function accept(k, a, gen, limit, scopes, writes)
         local digits = format('%d', number)
         local header, id = kind .. scope .. digits .. times, nil
         -- the step that can fail comes first: a script that fails halfway is not rolled back
-        if idem then
+        if idem and traced then
+          id = pcall('XADD', stream, nextid, 'h', header, 'b', body, 'k', key, 't', traced)
+        elseif idem then
           id = pcall('XADD', stream, nextid, 'h', header, 'b', body, 'k', key)
+        elseif traced then
+          id = pcall('XADD', stream, nextid, 'h', header, 'b', body, 't', traced)
         else
           id = pcall('XADD', stream, nextid, 'h', header, 'b', body)
         end

@@ -34,6 +34,7 @@ type Entry struct {
 	Body        string
 	Idempotency chat.Idempotency
 	After       chat.Version // of a marker: the cursor above which it was put
+	Trace       TraceContext // in which the write was accepted, where that is sampled
 }
 
 // Position is the place of an entry: its version and its generation, since ids can come twice where Redis lost some.
@@ -50,7 +51,8 @@ func (e *Entry) Size() int { return len(e.Body) + 160 }
 
 var errEntry = errors.New("queue: malformed stream entry")
 
-// decodeEntry reads a stream entry: fields h (header), b (body; none in a marker) and k (idempotency; where there is one).
+// decodeEntry reads a stream entry: fields h (header), b (body; none in a marker), k (idempotency; where there is one) and
+// t (trace; where it is sampled). Others are left to newer programs.
 func decodeEntry(id string, fields []string) (Entry, error) {
 	bad := func(what string) (Entry, error) { return Entry{}, fmt.Errorf("%w: %s of %q", errEntry, what, id) }
 	v, err := chat.ParseVersion(id)
@@ -93,6 +95,8 @@ func decodeEntry(id string, fields []string) (Entry, error) {
 			if e.Idempotency, err = decodeIdempotency(fields[i+1]); err != nil {
 				return bad("key")
 			}
+		case "t":
+			e.Trace = decodeTrace(fields[i+1])
 		}
 	}
 	return e, nil

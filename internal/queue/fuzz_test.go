@@ -9,6 +9,8 @@ func FuzzDecodeEntry(f *testing.F) {
 	f.Add("1700000000000-1", "m 5 7 1 42 1700000000000000 1700000000000000", "b", "hello")
 	f.Add("1-0", "k 5 1699999999999-3", "", "")
 	f.Add("1-1", "e 5 7 1 42 1 2", "k", strings.Repeat("a", 32)+" "+strings.Repeat("b", 32))
+	f.Add("1-2", "c 5 7 0 4 1 1", "t", strings.Repeat("0a", 24))
+	f.Add("1-2", "m 5 7 1 4 1 1", "t", "no trace")
 	f.Fuzz(func(t *testing.T, id, header, field, value string) {
 		e, err := decodeEntry(id, []string{"h", header, field, value})
 		if err != nil {
@@ -19,6 +21,15 @@ func FuzzDecodeEntry(f *testing.F) {
 		}
 		if e.Kind != Marker && (e.Number < 0 || e.Scope.Application < 0 || e.Scope.Chat < 0) {
 			t.Fatalf("negative number: %+v", e)
+		}
+		if e.Trace.Sampled() && (field != "t" || !strings.EqualFold(e.Trace.hex(), value)) {
+			t.Fatalf("%q %q became the trace %s", field, value, e.Trace.hex())
+		}
+		if field == "t" { // whatever it holds, the entry is what it is without
+			without, err := decodeEntry(id, []string{"h", header})
+			if without.Trace = e.Trace; err != nil || without != e {
+				t.Fatalf("%+v, without a trace %+v, %v", e, without, err)
+			}
 		}
 	})
 }

@@ -74,8 +74,8 @@ func Entries(ctx context.Context, rdb redis.Cmdable, partition int) iter.Seq2[En
 
 // decodeMessage reads an entry as XRANGE gives it to go-redis, which has made a map of its fields.
 func decodeMessage(m redis.XMessage) (Entry, error) {
-	fields := make([]string, 0, 6)
-	for _, name := range []string{"h", "b", "k"} {
+	fields := make([]string, 0, 8)
+	for _, name := range []string{"h", "b", "k", "t"} {
 		if v, ok := m.Values[name].(string); ok {
 			fields = append(fields, name, v)
 		}

@@ -227,6 +227,13 @@ func (l *sorted) args(how, script string, partitions []int) []any {
 
 // head tells accept.lua what the write does.
 func (c *call) head(gen int64) string {
+	if c.trace.Sampled() {
+		return "t" + c.trace.hex() + " " + c.what(gen)
+	}
+	return c.what(gen)
+}
+
+func (c *call) what(gen int64) string {
 	switch {
 	case c.Kind == MessageEdited:
 		return "e " + itoa(c.Number) + " " + itoa(c.CreatedAt.UnixMicro())

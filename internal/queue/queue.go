@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/singleflight"
 
 	"chat-system/internal/chat"
@@ -35,7 +36,8 @@ type Config struct {
 	Shebang     bool  // whether this Redis knows the first line of the scripts; an embedded one does not
 	Log         *slog.Logger
 	Metrics     prometheus.Registerer
-	Flushes     bool // this process accepts no writes: the metrics of accepting are left out
+	Tracer      trace.Tracer // for what follows on a sampled span; nil: no spans
+	Flushes     bool         // this process accepts no writes: the metrics of accepting are left out
 	// Stored, where set, is waited for before a write is acknowledged: for a Redis that keeps nothing over a crash.
 	Stored func(ctx context.Context, partition int, v chat.Version) error
 }

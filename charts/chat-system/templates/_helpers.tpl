@@ -183,6 +183,7 @@ MESSAGE_QUEUE_THRESHOLD: {{ int64 .messageQueueThreshold | quote }}
 FLUSH_MAX_WAIT: {{ .flushMaxWait }}
 FLUSHED_RETENTION: {{ .flushedRetention }}
 SEARCH_BACKLOG_MAX: {{ int64 .searchBacklogMax | quote }}
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ .otlpEndpoint | quote }}
 {{- end }}
 {{- end }}
 
@@ -190,6 +191,13 @@ SEARCH_BACKLOG_MAX: {{ int64 .searchBacklogMax | quote }}
 {{- define "chat-system.secretVariable" -}}
 - name: {{ index . 0 }}
   valueFrom: {secretKeyRef: {name: {{ index . 1 }}, key: {{ index . 2 }}}}
+{{- end }}
+
+{{/* What the collector of traces wants to see. */}}
+{{- define "chat-system.collectorHeaders" -}}
+{{- with .Values.config.otlpHeaders.existingSecret }}
+{{- include "chat-system.secretVariable" (list "OTEL_EXPORTER_OTLP_HEADERS" . $.Values.config.otlpHeaders.key) }}
+{{- end }}
 {{- end }}
 
 {{/* The engines' passwords. A Secret that is missing keeps the pod from starting, and its events name it. */}}
