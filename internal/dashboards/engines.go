@@ -27,7 +27,7 @@ var engines = board{"engines", "engines", "Redis, MySQL and Elasticsearch, as th
 		lines("Documents", "Put into the index.", units.RequestsPerSecond, query{`sum(rate(chat_flush_rows_total{S,sink="search"}[R]))`, "documents"}),
 		lines("Time of a request", "Of the flushers.", units.Seconds, quantiles("chat_flush_duration_seconds", `{S,sink="search"}`, "", "")...),
 		lines("Failed requests", "Of the flushers; each is tried again.", units.RequestsPerSecond, query{`sum(rate(chat_flush_failures_total{S,sink="search"}[R]))`, "failed"}),
-	}},	{"Collector of traces", []panel{
+	}}, {"Collector of traces", []panel{
 		lines("Spans", "Dropped: too many waited. Failed: the collector did not take them.", units.RequestsPerSecond,
 			query{`sum by (component, result) (rate(chat_trace_spans_total{S}[R]))`, "{{component}}: {{result}}"}),
 	}},
