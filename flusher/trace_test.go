@@ -93,7 +93,7 @@ func TestABatchLinksToItsSampledEntries(t *testing.T) {
 			if n == 7 {
 				body = "poison"
 			}
-			b.postTraced(byte(n+1), app, c, body) //nolint:gosec // ≤ 200
+			b.postTraced(byte(n+1), app, c, body)
 			b.postTraced(0, app, c, "unsampled")
 		}
 		b.flush()

@@ -210,7 +210,7 @@ func (r *record) lines(text string) (found []string) {
 // metric reads a series of the process; 0 where there is none.
 func (p *process) metric(series string) (value float64) {
 	p.t.Helper()
-	r, err := http.Get("http://" + p.ops + "/metrics") //nolint:noctx // our own port
+	r, err := http.Get("http://" + p.ops + "/metrics")
 	if err != nil {
 		p.t.Fatal(err)
 	}

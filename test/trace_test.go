@@ -122,7 +122,7 @@ func (v *visitor) ask(method, path, body, flags string, answer any) (trace strin
 	v.t.Helper()
 	v.n++
 	trace = fmt.Sprintf("%032x", 0xabc000+v.n)
-	r, err := http.NewRequest(method, "http://"+v.addr+path, strings.NewReader(body)) //nolint:noctx // the test ends it
+	r, err := http.NewRequest(method, "http://"+v.addr+path, strings.NewReader(body))
 	if err != nil {
 		v.t.Fatal(err)
 	}
