@@ -113,7 +113,7 @@ type observed struct {
 }
 
 func (o *observed) fires(names ...string) {
-	o.service.t.Helper()
+	o.t.Helper()
 	o.Fires(names...)
 	if o.fired == nil {
 		o.fired = map[string]bool{}
@@ -123,35 +123,35 @@ func (o *observed) fires(names ...string) {
 	}
 }
 
-func (o *observed) rests() { o.service.t.Helper(); o.Rests() }
+func (o *observed) rests() { o.t.Helper(); o.Rests() }
 
 // set changes a setting of Redis, which the pods learn of with their next connections.
 func (o *observed) set(name, value string) {
-	o.service.t.Helper()
+	o.t.Helper()
 	if err := o.rdb.ConfigSet(context.Background(), name, value).Err(); err != nil {
-		o.service.t.Fatal(err)
+		o.t.Fatal(err)
 	}
 	o.reconnect()
 }
 
 // reconnect ends the connections to Redis, with which the pods learn of MySQL's settings, too.
 func (o *observed) reconnect() {
-	o.service.t.Helper()
+	o.t.Helper()
 	if err := o.rdb.Do(context.Background(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
-		o.service.t.Fatal(err)
+		o.t.Fatal(err)
 	}
 }
 
 // used is the memory of Redis, in bytes.
 func (o *observed) used() int64 {
-	o.service.t.Helper()
+	o.t.Helper()
 	info, err := o.rdb.InfoMap(context.Background(), "memory").Result()
 	if err != nil {
-		o.service.t.Fatal(err)
+		o.t.Fatal(err)
 	}
 	n, err := strconv.ParseInt(info["Memory"]["used_memory"], 10, 64)
 	if err != nil {
-		o.service.t.Fatal(err)
+		o.t.Fatal(err)
 	}
 	return n
 }
@@ -183,7 +183,7 @@ func repeat(f func()) (stop func()) {
 
 // cut takes what is flushed out of a stream, the cursor's entry with it, and mends that as the runbook says.
 func (o *observed) cut(l *load) {
-	t, ctx := o.service.t, context.Background()
+	t, ctx := o.t, context.Background()
 	t.Helper()
 	flusher := o.flushers[0]
 	flusher.kill()
