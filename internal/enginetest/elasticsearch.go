@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,7 +118,7 @@ func elasticsearchServer(flags []string) (*server, string, error) {
 	s := &server{
 		name: "elasticsearch", command: append([]string{filepath.Join(home, "bin", "elasticsearch")}, flags...), dir: dir,
 		env:   []string{"HOME=" + dir, "ES_TMPDIR=" + tmp, "ES_PATH_CONF=" + config, "ES_JAVA_HOME=" + strings.TrimSpace(string(java))},
-		ready: func(ctx context.Context) error { return elasticsearchHealth(ctx, url) },
+		ready: func(ctx context.Context) error { return pingHTTP(ctx, url+"/_cluster/health?wait_for_status=yellow&timeout=1s") },
 	}
 	if os.Getuid() == 0 {
 		s.uid = elasticsearchUser
@@ -131,20 +130,4 @@ func elasticsearchServer(flags []string) (*server, string, error) {
 		})
 	}
 	return s, url, err
-}
-
-func elasticsearchHealth(ctx context.Context, url string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/_cluster/health?wait_for_status=yellow&timeout=1s", nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("health: %s", response.Status)
-	}
-	return nil
 }
