@@ -31,6 +31,17 @@ func Names() []string {
 	return names
 }
 
+// Meaning gives the first paragraph of one, as plain text.
+func Meaning(name string) string {
+	source, err := files.ReadFile(name + ".md")
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(source), "## Meaning\n\n")
+	paragraph, _, _ := strings.Cut(rest, "\n\n")
+	return strings.ReplaceAll(strings.ReplaceAll(paragraph, "\n", " "), "`", "")
+}
+
 // HTML gives the text of one, without its title; not ok: there is none of that name. Links to other runbooks are relative; what
 // else the text links to is not at hand where it is shown, and only named.
 func HTML(name string) (html string, ok bool) {

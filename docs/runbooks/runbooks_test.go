@@ -38,6 +38,9 @@ func TestEveryRunbookIsWhole(t *testing.T) {
 				t.Errorf("%s leads to %s: %v", name, to[1], err)
 			}
 		}
+		if m := Meaning(name); len(m) < 30 || strings.ContainsAny(m, "[]`#\n") {
+			t.Errorf("%s means %q", name, m)
+		}
 		html, ok := HTML(name)
 		if !ok || strings.Contains(html, "<h1") || strings.Contains(html, "raw HTML omitted") {
 			t.Errorf("%s: %v %s", name, ok, html)

@@ -117,8 +117,10 @@ func elasticsearchServer(flags []string) (*server, string, error) {
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	s := &server{
 		name: "elasticsearch", command: append([]string{filepath.Join(home, "bin", "elasticsearch")}, flags...), dir: dir,
-		env:   []string{"HOME=" + dir, "ES_TMPDIR=" + tmp, "ES_PATH_CONF=" + config, "ES_JAVA_HOME=" + strings.TrimSpace(string(java))},
-		ready: func(ctx context.Context) error { return pingHTTP(ctx, url+"/_cluster/health?wait_for_status=yellow&timeout=1s") },
+		env: []string{"HOME=" + dir, "ES_TMPDIR=" + tmp, "ES_PATH_CONF=" + config, "ES_JAVA_HOME=" + strings.TrimSpace(string(java))},
+		ready: func(ctx context.Context) error {
+			return pingHTTP(ctx, url+"/_cluster/health?wait_for_status=yellow&timeout=1s")
+		},
 	}
 	if os.Getuid() == 0 {
 		s.uid = elasticsearchUser

@@ -12,7 +12,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"chat-system/db"
-	"chat-system/docs/runbooks"
 	"chat-system/flusher"
 	"chat-system/internal/chat"
 	"chat-system/internal/queue"
@@ -165,7 +164,7 @@ func (m *Monitor) route(v *visit, path string, post bool) error {
 	case path == "configuration":
 		return m.page(v, fasthttp.StatusOK, "configuration", "Configuration", m.Settings)
 	case path == "runbooks":
-		return m.page(v, fasthttp.StatusOK, "runbooks", "Runbooks", runbooks.Names())
+		return m.listRunbooks(v)
 	case first == "runbooks":
 		return m.runbook(v, rest)
 	case path == "backups" && m.BackupsURL != "":

@@ -168,10 +168,15 @@
     }
 
     function say(lines) {
-      const top = (v, text) => all(v, (some) => text(most(some))) ?? 'not known';
-      put($('t-rate'), `Accepted (solid) at most ${top(lines.accepted, perSecond)}, flushed (dashed) at most ${top(lines.flushed, perSecond)} per second.`);
-      put($('t-waiting'), `At most ${top(lines.waiting, count)}.`);
-      put($('t-lag'), `At most ${top(lines.lag, (s) => span(s * 1000))}.`);
+      const top = (v, text) => all(v, (some) => text(most(some)));
+      const told = (known, text) => (known === null ? 'Not known yet.' : text);
+      const accepted = top(lines.accepted, perSecond);
+      const flushed = top(lines.flushed, perSecond) ?? '–';
+      const waiting = top(lines.waiting, count);
+      const lag = top(lines.lag, (s) => span(s * 1000));
+      put($('t-rate'), told(accepted, `Accepted (solid) at most ${accepted}, flushed (dashed) at most ${flushed} per second.`));
+      put($('t-waiting'), told(waiting, `At most ${waiting}.`));
+      put($('t-lag'), told(lag, `At most ${lag}.`));
     }
 
     function tiles(now, lines) {
@@ -247,7 +252,8 @@
         const f = found[i];
         if (li.children.length !== 3) li.replaceChildren(...['strong', 'p', 'a'].map((tag) => document.createElement(tag)));
         if (li.className !== f.status) li.className = f.status;
-        put(li.children[0], f.since ? `${f.text} Since ${clock.format(f.since)}, for ${span(Math.max(0, now.at - f.since))}.` : f.text);
+        const lasted = now.at - f.since >= 1000 ? `, for ${span(now.at - f.since)}` : '';
+        put(li.children[0], f.since ? `${f.text} Since ${clock.format(f.since)}${lasted}.` : f.text);
         put(li.children[1], f.advice);
         const more = li.children[2];
         more.hidden = !f.runbook;
