@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
@@ -119,12 +120,18 @@ func (x *exchange) fail(err error) {
 	}
 }
 
-// log writes the one line that a fault gets.
-func (x *exchange) log(p *problem, err error) {
-	log := x.server.config.Log.With("request_id", x.id, "method", x.endpoint.method, "route", x.endpoint.route, "status", p.status)
+// logger is for lines about the request.
+func (x *exchange) logger() *slog.Logger {
+	log := x.server.config.Log.With("request_id", x.id, "method", x.endpoint.method, "route", x.endpoint.route)
 	if span := trace.SpanContextFromContext(x); span.IsValid() {
 		log = log.With("trace_id", span.TraceID().String())
 	}
+	return log
+}
+
+// log writes the one line that a fault gets.
+func (x *exchange) log(p *problem, err error) {
+	log := x.logger().With("status", p.status)
 	if p.status == 500 {
 		log.Error("request failed", "error", err)
 	} else {

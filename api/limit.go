@@ -39,7 +39,7 @@ func (x *exchange) limit() error {
 	if err != nil {
 		x.server.metrics.limiterFailures.Inc()
 		if !errors.Is(err, ErrLimiterDown) {
-			x.server.config.Log.Warn("the rate limiter failed; requests pass", "error", err)
+			x.logger().Warn("the rate limiter failed; requests pass", "error", err)
 		}
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func TestLimit(t *testing.T) {
 	if n := counter(t, b.registry, "chat_http_rate_limited_requests_total"); n != 2 {
 		t.Errorf("%v limited requests counted", n)
 	}
-	if lines := b.logs.with("rate limiter"); len(lines) != 1 {
+	if lines := b.logs.with("rate limiter"); len(lines) != 1 || !strings.Contains(lines[0], "request_id") {
 		t.Errorf("logged %q", lines)
 	}
 }
