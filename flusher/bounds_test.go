@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"chat-system/db"
 	"chat-system/flusher"
@@ -104,5 +105,25 @@ func TestAFlushStaysBelowWhatTheServerTakesInOneStatement(t *testing.T) {
 	counts, err := b.db.CountDeadLetters(t.Context())
 	if want := fmt.Sprint([]db.CountDeadLettersRow{{Sink: db.SinkDatabase, State: flusher.StateOpen, Letters: messages}}); err != nil || fmt.Sprint(counts) != want {
 		t.Fatalf("%v, not %v: %v", counts, want, err)
+	}
+}
+
+// A batch that takes longer than a transaction may is halved until it does not.
+func TestABatchThatTakesTooLongIsStoredInParts(t *testing.T) {
+	t.Parallel()
+	b := onServers(t, enginetest.MySQL(t).DSN, enginetest.Redis(t).URL)
+	b.config.CommitTime = time.Second
+	app := b.app()
+	c := b.chat(app)
+	b.flush()
+	b.exec("CREATE TRIGGER slow BEFORE INSERT ON messages FOR EACH ROW DO SLEEP(0.02)")
+	const messages = 150
+	for range messages {
+		b.post(app, c, "slowly")
+	}
+	_, log := b.traced()
+	b.flush()
+	if got := len(b.bodies(app, c)); got != messages || len(log.lines("context deadline exceeded")) == 0 {
+		t.Fatalf("%d messages, and the log %q", got, log.lines(""))
 	}
 }

@@ -31,12 +31,13 @@ type worker struct {
 	buffer []queue.Entry
 	size   int
 	first  time.Time // when the oldest entry of the buffer was seen
+	bound  int       // entries of the next transaction: fewer than maxRows where so many take too long
 
 	retained bool // what was flushed last may still lie in the stream
 }
 
 func newWorker(f *Flusher, p int) *worker {
-	return &worker{f: f, p: p, log: f.Log.With("partition", p), bell: make(chan struct{}, 1), stored: newMark(), backlog: &backlog{index: -1}}
+	return &worker{f: f, p: p, log: f.Log.With("partition", p), bell: make(chan struct{}, 1), stored: newMark(), backlog: &backlog{index: -1}, bound: maxRows}
 }
 
 // wake lets the worker look at its stream.
@@ -255,12 +256,18 @@ func (w *worker) flush(ctx context.Context, more bool) error {
 		return nil
 	}
 	// what was begun is finished: SIGTERM does not cut a transaction
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.f.CommitTime)
 	defer cancel()
-	es := w.buffer[:min(len(w.buffer), maxRows)]
+	es := w.buffer[:min(len(w.buffer), w.bound)]
 	start := time.Now()
 	if err := w.f.commit(ctx, w.p, w.cur, es); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			w.bound = max(1, len(es)/2) // the same ones would not be done in time again, and nothing would be stored for ever
+		}
 		return err
+	}
+	if time.Since(start) < w.f.CommitTime/4 {
+		w.bound = min(2*w.bound, maxRows)
 	}
 	last := es[len(es)-1]
 	w.f.metrics.flushed(db.SinkDatabase, len(es), time.Since(start))

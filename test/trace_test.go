@@ -266,8 +266,20 @@ func TestATraceGoesFromThePostToTheDocument(t *testing.T) {
 		}
 
 		// a flush that fails is told with its trace, which links to what waits; and that is stored in the end
-		s.mysql.Kill()
+		s.drained()
+		hold, err := s.database().BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := hold.ExecContext(t.Context(), `SELECT * FROM flush_cursors WHERE partition_id IN (0, 1, 2, 3) AND sink = 'mysql' FOR UPDATE`); err != nil {
+			t.Fatal(err)
+		}
 		waits := v.mustPost(messages, "01")
+		until(t, "its flush has begun", func() bool {
+			return s.one(`SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'`) > 0
+		})
+		s.mysql.Kill()
+		_ = hold.Rollback() // it failed with the server
 		until(t, "a flush fails in a trace", func() bool {
 			return slices.ContainsFunc(flusher.log.lines("flush failed"), func(l string) bool { return strings.Contains(l, `"trace_id":"`) })
 		})

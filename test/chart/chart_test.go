@@ -49,16 +49,31 @@ func (w *warnings) HandleWarningHeader(_ int, _ string, text string) {
 	w.said = append(w.said, text)
 }
 
+// apiServer gives the API server, which has what the chart makes objects of, and a namespace of the test's own.
+func apiServer(t *testing.T) *kubernetes.Server {
+	t.Helper()
+	server := kubernetes.Start(t)
+	installing.Do(func() {
+		paths := []string{"../../charts/chat-system/crds"}
+		for name, folder := range definitions {
+			paths = append(paths, filepath.Join(module(t, name), folder))
+		}
+		_, errInstalled = envtest.InstallCRDs(server.Config, envtest.CRDInstallOptions{Paths: paths})
+	})
+	if errInstalled != nil {
+		t.Fatal(errInstalled)
+	}
+	return server
+}
+
+var (
+	installing   sync.Once // two at once would make the same definition
+	errInstalled error
+)
+
 func TestEverySwitchIsAcceptedByTheAPIServer(t *testing.T) {
 	t.Parallel()
-	server := kubernetes.Start(t)
-	paths := []string{"../../charts/chat-system/crds"}
-	for name, folder := range definitions {
-		paths = append(paths, filepath.Join(module(t, name), folder))
-	}
-	if _, err := envtest.InstallCRDs(server.Config, envtest.CRDInstallOptions{Paths: paths}); err != nil {
-		t.Fatal(err)
-	}
+	server := apiServer(t)
 	_, err := server.Clients.CoreV1().Namespaces().Patch(t.Context(), server.Namespace, "application/merge-patch+json",
 		[]byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/warn":"restricted","pod-security.kubernetes.io/enforce":"restricted"}}}`), metav1.PatchOptions{})
 	if err != nil {
