@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,9 @@ var helm = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return dir, err
 	}
-	out, err := exec.Command("go", "tool", "-C", dir, "-modfile=internal/tools/kubernetes/go.mod", "-n", "helm").CombinedOutput()
+	cmd := exec.Command("go", "tool", "-C", dir, "-modfile=internal/tools/kubernetes/go.mod", "-n", "helm")
+	cmd.Stderr = os.Stderr // it tells there what it downloads
+	out, err := cmd.Output()
 	return strings.TrimSpace(string(out)), err
 })
 
