@@ -18,6 +18,7 @@ import (
 
 var (
 	environment *envtest.Environment
+	adding      sync.Mutex
 	start       = sync.OnceValues(func() (*rest.Config, error) {
 		assets, err := assets()
 		if err != nil {
@@ -90,6 +91,8 @@ func Start(t *testing.T) *Server {
 // User gives the credentials of a user who may do nothing until a test lets it.
 func (s *Server) User(t *testing.T, name string) *rest.Config {
 	t.Helper()
+	adding.Lock() // envtest numbers certificates without one
+	defer adding.Unlock()
 	user, err := environment.AddUser(envtest.User{Name: name}, nil)
 	if err != nil {
 		t.Fatal(err)
