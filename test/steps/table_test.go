@@ -3,6 +3,7 @@
 package steps
 
 import (
+	"flag"
 	"maps"
 	"slices"
 	"strings"
@@ -157,6 +158,14 @@ func (s step) common() (names []string) {
 		}
 	}
 	return names
+}
+
+// The tests wait for engines and time-outs more than they compute: by default more of them run at once than there are processors.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	m.Run()
 }
 
 func TestSteps(t *testing.T) {
