@@ -257,6 +257,7 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.sees("document.querySelector('#engine-list .bad')")
 	w.sees("document.querySelector('#finding-list .failed strong').textContent.startsWith('Nothing is accepted: Redis does not answer. Since ')")
 	w.sees("document.querySelector('#finding-list .failed a').getAttribute('href') === '/monitor/runbooks/ChatWritesFailing'")
+	w.sees("document.querySelector('#durability').textContent === 'Not known while Redis does not answer.'")
 	w.look("overview-broken")
 	b.redis.Resume()
 	w.sees("!document.querySelector('#engine-list .bad')")

@@ -241,9 +241,10 @@
         put(li.children[1], word, how);
         put(li.children[2], e.detail || `answers in ${span(e.ms)}`, 'facts');
       });
-      const weak = now.durability;
-      const lines = weak.length ? weak : ['Nothing weakens it: every acknowledged write is synced to disk.'];
-      list($('durability'), lines).forEach((li, i) => put(li, lines[i], weak.length ? 'warn' : 'good'));
+      const silent = now.engines.slice(0, 2).find((e) => e.status === 'failed'); // the last is search, on which it does not rest
+      const best = silent ? `Not known while ${silent.name} does not answer.` : 'Nothing weakens it: every acknowledged write is synced to disk.';
+      const lines = now.durability.length ? now.durability : [best];
+      list($('durability'), lines).forEach((li, i) => put(li, lines[i], now.durability.length || silent ? 'warn' : 'good'));
     }
 
     function findings(now) {
