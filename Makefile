@@ -8,8 +8,9 @@ TOOL := go tool -modfile=internal/tools/go.mod
 # Those of the chart are apart again, with what Helm requires.
 KUBERNETES_TOOL := go tool -modfile=internal/tools/kubernetes/go.mod
 CHART := charts/chat-system
-# What to test, and RACE=1 for the race detector.
+# What to test, what to leave out of that, and RACE=1 for the race detector.
 PKG ?= ./...
+SKIP ?=
 RACE ?=
 
 help: ## This list
@@ -40,8 +41,8 @@ clean: ## Remove bin/
 	rm -rf bin
 
 ##@ Check
-test: engines ## Every test, on real engines (RACE=1: with the race detector; PKG=./api/...: these packages)
-	go run ./internal/enginetest/withelasticsearch go test -tags failpoint,kubernetes -timeout 20m $(if $(RACE),-race) $(PKG)
+test: engines ## Every test, on real engines (RACE=1: with the race detector; PKG=./api/...: these packages; SKIP=…: without these tests)
+	go run ./internal/enginetest/withelasticsearch go test -tags failpoint,kubernetes -timeout 20m $(if $(RACE),-race) $(if $(SKIP),-skip '$(SKIP)') $(PKG)
 
 engines: ## Install what the tests need and is missing (a machine without root and apt is told what)
 	@internal/enginetest/install.sh
