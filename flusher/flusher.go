@@ -43,6 +43,7 @@ type Config struct {
 	Election         Election      // nil: every shard is led
 	Name             string        // by which people know this process; empty: it is not told
 	CommitTime       time.Duration // how long a transaction may take; 0: 30s
+	StepTime         time.Duration // how long what is put into an index at once may take; 0: 1min
 	Closing          time.Duration // how long a partition stays closed by a restore that was killed; 0: 30s
 	Log              *slog.Logger
 	Metrics          prometheus.Registerer
@@ -71,7 +72,8 @@ type Flusher struct {
 
 // New makes a Flusher, which leads nothing until it runs.
 func New(c Config, d *db.DB, q *queue.Queue, ledger queue.Ledger) *Flusher {
-	c.Shards, c.CommitTime, c.Closing = max(1, c.Shards), cmp.Or(c.CommitTime, commitTime), cmp.Or(c.Closing, closeTime)
+	c.Shards, c.Closing = max(1, c.Shards), cmp.Or(c.Closing, closeTime)
+	c.CommitTime, c.StepTime = cmp.Or(c.CommitTime, commitTime), cmp.Or(c.StepTime, stepTime)
 	f := &Flusher{Config: c, db: d, queue: q, ledger: ledger, writers: make(chan struct{}, max(1, c.Writers))}
 	for p := range c.Partitions {
 		f.workers = append(f.workers, newWorker(f, p))

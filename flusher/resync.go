@@ -2,6 +2,7 @@ package flusher
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -68,10 +69,15 @@ func (s *sink) scan(ctx context.Context, from map[int]int64) error {
 		}
 		for len(messages) > 0 {
 			n, size := 0, 0
-			for ; n < len(messages) && size < maxBytes; n++ {
+			for ; n < min(len(messages), s.most) && size < maxBytes; n++ {
 				size += len(messages[n].Body)
 			}
-			if err := s.fill(ctx, messages[:n], of[:n]); err != nil {
+			err := s.fill(ctx, messages[:n], of[:n])
+			if n > 1 && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				s.report(err, 0) // fewer are tried: from the start again, a table might never be through
+				continue
+			}
+			if err != nil {
 				return err
 			}
 			messages, of = messages[n:], of[n:]
@@ -90,7 +96,7 @@ func (s *sink) page(ctx context.Context, last db.Message) ([]db.Message, error) 
 }
 
 func (s *sink) fill(ctx context.Context, messages []chat.Message, partitions []int32) error {
-	ctx, cancel := context.WithTimeout(ctx, putTime)
+	ctx, cancel := context.WithTimeout(ctx, s.f.StepTime)
 	defer cancel()
 	refusals, err := s.write(ctx, messages)
 	s.at("resync.put")

@@ -18,7 +18,7 @@ import (
 const (
 	sinkTick  = 200 * time.Millisecond
 	sinkPage  = 1000 // rows of one page of a resync
-	putTime   = time.Minute
+	stepTime  = time.Minute
 	patience  = 10 * time.Second // for a sink that lags while a stream is too long
 	tablePage = 500
 )
@@ -31,10 +31,11 @@ type sink struct {
 	log    *slog.Logger
 	failed bool // the last step
 	first  int  // which of the partitions that are led the next step begins with
+	most   int  // messages that are written at once: fewer where so many take too long
 }
 
 func newSink(s *sinks, name string) *sink {
-	return &sink{sinks: s, name: name, index: s.indexes.At(name), log: s.f.Log.With("sink", name)}
+	return &sink{sinks: s, name: name, index: s.indexes.At(name), log: s.f.Log.With("sink", name), most: page * s.f.Partitions}
 }
 
 func (s *sink) run(ctx context.Context) {
@@ -52,8 +53,7 @@ func (s *sink) run(ctx context.Context) {
 		s.failed = err != nil
 		switch {
 		case err != nil && ctx.Err() == nil:
-			s.f.metrics.failures.WithLabelValues(sinkSearch).Inc()
-			withTrace(s.log, err).Warn("search is behind; it is tried again", "error", err, "pause", pause.String())
+			s.report(err, pause)
 			next = pause
 			pause = min(2*pause, maxPause)
 		case more:
@@ -65,6 +65,12 @@ func (s *sink) run(ctx context.Context) {
 	}
 }
 
+// report tells of a failure after which it is tried again.
+func (s *sink) report(err error, pause time.Duration) {
+	s.f.metrics.failures.WithLabelValues(sinkSearch).Inc()
+	withTrace(s.log, err).Warn("search is behind; it is tried again", "error", err, "pause", pause.String())
+}
+
 // step brings the index up to what the database has committed in the partitions that are led, as far as one bulk request
 // goes.
 func (s *sink) step(run context.Context) (more bool, err error) {
@@ -72,7 +78,7 @@ func (s *sink) step(run context.Context) (more bool, err error) {
 	if len(led) == 0 {
 		return false, nil
 	}
-	ctx, cancel := context.WithTimeout(run, putTime)
+	ctx, cancel := context.WithTimeout(run, s.f.StepTime)
 	defer cancel()
 	cursors, err := s.f.db.Cursors(ctx, s.name)
 	if err != nil {
@@ -92,7 +98,7 @@ func (s *sink) step(run context.Context) (more bool, err error) {
 	}
 	var moves []move
 	var filling []db.FlushCursor
-	size := 0
+	size, entries := 0, 0
 	for n := range led { // in turn: where one step does not take all, the next one begins with the rest
 		turn := (s.first + n) % len(led)
 		i := led[turn]
@@ -106,15 +112,15 @@ func (s *sink) step(run context.Context) (more bool, err error) {
 		if c.Position >= committed[i].Position {
 			continue
 		}
-		if size >= maxBytes {
+		if size >= maxBytes || entries >= s.most {
 			s.first, more = turn, true
 			break
 		}
-		m, err := s.read(ctx, c, committed[i])
+		m, err := s.read(ctx, c, committed[i], min(page, s.most-entries))
 		if err != nil {
 			return false, err
 		}
-		size += m.size
+		size, entries = size+m.size, entries+len(m.passed)
 		more = more || m.full
 		moves = append(moves, m)
 	}
@@ -156,11 +162,11 @@ type tracedMessage struct {
 	index int
 }
 
-// read takes what follows on the sink's cursor, up to the committed one.
-func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, err error) {
+// read takes what follows on the sink's cursor, up to the committed one and at most so many entries.
+func (s *sink) read(ctx context.Context, c, committed db.FlushCursor, limit int) (m move, err error) {
 	m = move{from: c, to: c}
 	p := int(c.PartitionID)
-	b, err := s.f.queue.Read(ctx, p, queue.Position{Version: chat.Version(c.Position), Generation: c.PositionGen}, page)
+	b, err := s.f.queue.Read(ctx, p, queue.Position{Version: chat.Version(c.Position), Generation: c.PositionGen}, limit)
 	if err != nil {
 		return m, err
 	}
@@ -181,7 +187,7 @@ func (s *sink) read(ctx context.Context, c, committed db.FlushCursor) (m move, e
 		refused[chat.Version(v)] = true
 	}
 	at := map[queue.Place]int{}
-	m.full = len(b.Entries) == page
+	m.full = len(b.Entries) == limit
 	for i := range b.Entries {
 		e := &b.Entries[i]
 		if int64(e.Version) > committed.Position {
@@ -280,9 +286,17 @@ func (s *sink) write(ctx context.Context, messages []chat.Message) ([]search.Ref
 	}
 	start := time.Now()
 	refusals, err := s.index.Put(ctx, messages)
-	if err == nil {
-		s.f.metrics.rows.WithLabelValues(sinkSearch, "document").Add(float64(len(messages) - len(refusals)))
-		s.f.metrics.flushed(sinkSearch, len(messages), time.Since(start))
+	took := time.Since(start)
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			s.most = max(1, len(messages)/2) // the same ones would not be done in time again, and search would stand still for ever
+		}
+		return nil, err
 	}
-	return refusals, err
+	if took < s.f.StepTime/4 {
+		s.most = min(2*s.most, page*s.f.Partitions)
+	}
+	s.f.metrics.rows.WithLabelValues(sinkSearch, "document").Add(float64(len(messages) - len(refusals)))
+	s.f.metrics.flushed(sinkSearch, len(messages), took)
+	return refusals, nil
 }

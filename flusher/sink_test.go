@@ -8,10 +8,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"chat-system/db"
 	"chat-system/flusher"
 	"chat-system/internal/chat"
+	"chat-system/internal/enginetest"
 	"chat-system/internal/search"
 )
 
@@ -22,6 +24,7 @@ type indexes struct {
 	gone atomic.Bool             // nor asked for its name
 	lost atomic.Bool             // it is to be made anew
 	put  func(ms []chat.Message) // where set, is called first
+	most int                     // where set, more messages at once take too long
 }
 
 var errAway = errors.New("the index is away")
@@ -60,6 +63,10 @@ func (i *indexes) Put(ctx context.Context, ms []chat.Message) ([]search.Refusal,
 	}
 	if i.away.Load() {
 		return nil, errAway
+	}
+	if i.most > 0 && len(ms) > i.most {
+		<-ctx.Done()
+		return nil, ctx.Err()
 	}
 	return i.Local.Put(ctx, ms)
 }
@@ -160,7 +167,6 @@ func TestAnIndexThatWasLostIsFilledAnew(t *testing.T) {
 	})
 }
 
-// SIGTERM does not wait until an index is filled.
 // A flusher that looked up the index just before a reindexing moved the alias may make the old one a sink again.
 func TestASinkEndsWhenItsIndexIsGone(t *testing.T) {
 	t.Parallel()
@@ -181,6 +187,7 @@ func TestASinkEndsWhenItsIndexIsGone(t *testing.T) {
 	})
 }
 
+// SIGTERM does not wait until an index is filled.
 func TestAStopEndsTheFillingOfAnIndex(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, b *bundle) {
@@ -261,4 +268,34 @@ func TestAStepOfSearchIsBounded(t *testing.T) {
 			t.Errorf("%d bytes at once", most)
 		}
 	})
+}
+
+// What takes longer than a step of search may is halved until it does not, from the stream and from the tables.
+func TestAStepOfSearchThatTakesTooLongIsDoneInParts(t *testing.T) {
+	t.Parallel()
+	b := onServers(t, enginetest.MySQL(t).DSN, enginetest.Redis(t).URL)
+	b.config.StepTime = 200 * time.Millisecond
+	index := openIndex(t)
+	index.most = 40
+	app := b.app()
+	c := b.chat(app)
+	const messages = 150
+	for range messages {
+		b.post(app, c, "plums")
+	}
+	b.flush()
+	stop := b.startWithSearch(index, 1_000_000)
+	b.until("it is filled", func() bool { return b.hits(index, app, c, "plums") == messages })
+	stop()
+	for range messages {
+		b.post(app, c, "pears")
+	}
+	b.flush()
+	_, log := b.traced()
+	stop = b.startWithSearch(index, 1_000_000)
+	b.until("it follows", func() bool { return b.hits(index, app, c, "pears") == messages })
+	stop()
+	if len(log.lines("context deadline exceeded")) == 0 || len(log.lines("filled from the database")) > 0 {
+		t.Fatalf("the log %q", log.lines(""))
+	}
 }
