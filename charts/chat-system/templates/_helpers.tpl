@@ -167,6 +167,8 @@ RATE_LIMIT_PER_MINUTE: {{ int64 .rateLimitPerMinute | quote }}
 TRUSTED_PROXIES: {{ join "," .trustedProxies | quote }}
 WRITE_QUORUM: {{ int .writeQuorum | quote }}
 OTEL_EXPORTER_OTLP_ENDPOINT: {{ .otlpEndpoint | quote }}
+OTEL_TRACES_SAMPLER: {{ .otlpSampler.name }}
+OTEL_TRACES_SAMPLER_ARG: {{ .otlpSampler.ratio | quote }}
 {{- end }}
 {{- end }}
 
