@@ -2,7 +2,6 @@ package flusher
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 
@@ -72,13 +71,8 @@ func (s *sink) scan(ctx context.Context, from map[int]int64) error {
 			for ; n < min(len(messages), s.most) && size < maxBytes; n++ {
 				size += len(messages[n].Body)
 			}
-			err := s.fill(ctx, messages[:n], of[:n])
-			if n > 1 && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-				s.report(err, 0) // fewer are tried: from the start again, a table might never be through
-				continue
-			}
-			if err != nil {
-				return err
+			if err := s.fill(ctx, messages[:n], of[:n]); err != nil {
+				return err // and not tried again here: the index may be another one by then, an empty one
 			}
 			messages, of = messages[n:], of[n:]
 		}

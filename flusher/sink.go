@@ -53,7 +53,8 @@ func (s *sink) run(ctx context.Context) {
 		s.failed = err != nil
 		switch {
 		case err != nil && ctx.Err() == nil:
-			s.report(err, pause)
+			s.f.metrics.failures.WithLabelValues(sinkSearch).Inc()
+			withTrace(s.log, err).Warn("search is behind; it is tried again", "error", err, "pause", pause.String())
 			next = pause
 			pause = min(2*pause, maxPause)
 		case more:
@@ -63,12 +64,6 @@ func (s *sink) run(ctx context.Context) {
 		}
 		timer.Reset(next)
 	}
-}
-
-// report tells of a failure after which it is tried again.
-func (s *sink) report(err error, pause time.Duration) {
-	s.f.metrics.failures.WithLabelValues(sinkSearch).Inc()
-	withTrace(s.log, err).Warn("search is behind; it is tried again", "error", err, "pause", pause.String())
 }
 
 // step brings the index up to what the database has committed in the partitions that are led, as far as one bulk request
@@ -124,8 +119,12 @@ func (s *sink) step(run context.Context) (more bool, err error) {
 		more = more || m.full
 		moves = append(moves, m)
 	}
+	start := time.Now()
 	if err := s.put(ctx, moves); err != nil {
 		return false, err
+	}
+	if entries >= s.most && len(filling) == 0 && time.Since(start) < s.f.StepTime/4 { // a filling that fails begins again
+		s.most = min(2*s.most, page*s.f.Partitions)
 	}
 	if len(filling) > 0 {
 		return true, s.resync(run, filling) // which takes longer than one request
@@ -286,17 +285,13 @@ func (s *sink) write(ctx context.Context, messages []chat.Message) ([]search.Ref
 	}
 	start := time.Now()
 	refusals, err := s.index.Put(ctx, messages)
-	took := time.Since(start)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			s.most = max(1, len(messages)/2) // the same ones would not be done in time again, and search would stand still for ever
 		}
 		return nil, err
 	}
-	if took < s.f.StepTime/4 {
-		s.most = min(2*s.most, page*s.f.Partitions)
-	}
 	s.f.metrics.rows.WithLabelValues(sinkSearch, "document").Add(float64(len(messages) - len(refusals)))
-	s.f.metrics.flushed(sinkSearch, len(messages), took)
+	s.f.metrics.flushed(sinkSearch, len(messages), time.Since(start))
 	return refusals, nil
 }
