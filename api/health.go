@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Check is what is known of one thing that the service needs.
@@ -39,6 +41,7 @@ type Health struct {
 	readiness Readiness
 	starting  atomic.Bool
 	draining  atomic.Bool
+	ready     atomic.Bool // when it was asked last
 
 	mu     sync.Mutex // held while looking: whoever asks meanwhile waits and shares the answer
 	checks []Check
@@ -60,8 +63,26 @@ func (h *Health) Drain() { h.draining.Store(true) }
 // Draining tells whether Drain was called.
 func (h *Health) Draining() bool { return h.draining.Load() }
 
+// Collector gives the metric of it.
+func (h *Health) Collector() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "chat_ready", Help: "Whether the process could serve when /readyz was asked last: 1 or 0; 0 before it was asked.",
+	}, func() float64 {
+		if h.ready.Load() {
+			return 1
+		}
+		return 0
+	})
+}
+
 // Ready looks, at most once a second whoever asks how often: /readyz is open to everybody.
 func (h *Health) Ready() (checks []Check, ready bool) {
+	checks, ready = h.look()
+	h.ready.Store(ready)
+	return checks, ready
+}
+
+func (h *Health) look() (checks []Check, ready bool) {
 	if h.readiness != nil {
 		h.mu.Lock()
 		if time.Since(h.at) > readinessAge {

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"chat-system/api"
 )
 
@@ -40,6 +42,9 @@ func TestReadiness(t *testing.T) {
 		health := api.NewHealth(readiness)
 		b := setup(t, func(config *api.Config) { config.Health = health })
 		ops := httptest.NewServer(serveOps(t, health, false))
+		if ready := testutil.ToFloat64(health.Collector()); ready != 0 {
+			t.Errorf("chat_ready is %v before anybody asked", ready)
+		}
 		if c.drain {
 			health.Drain()
 		}
@@ -62,6 +67,9 @@ func TestReadiness(t *testing.T) {
 			if r, body := ask(t, "GET", url+"/healthz", ""); r.StatusCode != http.StatusOK || body != `{"status":"ok"}` {
 				t.Errorf("/healthz: %d %s", r.StatusCode, body)
 			}
+		}
+		if ready := testutil.ToFloat64(health.Collector()); (ready == 1) != (c.want == 200) {
+			t.Errorf("%s, draining %v: chat_ready is %v", c.status, c.drain, ready)
 		}
 		if n := readiness.asked.Load(); n != 1 {
 			t.Errorf("looked %d times within a second", n)

@@ -193,12 +193,15 @@ func (d *DB) CheckPartitions(ctx context.Context, partitions int) error {
 	refused := (*mysql.MySQLError)(nil)
 	switch {
 	case errors.Is(err, sql.ErrNoRows), errors.As(err, &refused) && (refused.Number == 1049 || refused.Number == 1146): // no database, no table
-		return fmt.Errorf("the database is not migrated: run chat migrate: %w", err)
+		return fmt.Errorf("%w: %w", ErrNotMigrated, err)
 	case err != nil:
 		return err
 	}
 	return samePartitions(stored, partitions)
 }
+
+// ErrNotMigrated says that there is no database, or that it has no tables yet.
+var ErrNotMigrated = errors.New("the database is not migrated: run chat migrate")
 
 // ErrPartitions says that PARTITIONS is another than the database was created with.
 var ErrPartitions = errors.New("it can't be changed")

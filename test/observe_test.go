@@ -58,7 +58,10 @@ func TestAlertsFireAndDashboardsHaveData(t *testing.T) {
 
 	s.redis.Kill()
 	o.fires("ChatWritesFailing")
+	s.pods[0].unready() // in a cluster it is asked all the time
+	o.fires("ChatDown")
 	s.redis.Start()
+	s.pods[0].ready()
 	o.rests()
 
 	s.flushers[0].kill()
@@ -69,6 +72,7 @@ func TestAlertsFireAndDashboardsHaveData(t *testing.T) {
 	s.pods[0].kill()
 	o.fires("ChatDown")
 	s.pods[0].start()
+	s.pods[0].ready()
 	o.rests()
 
 	l.more(between)

@@ -58,6 +58,9 @@ func (s *service) mysqlIsAway(goes, comes func()) {
 				}
 			})
 		}
+		for _, pod := range s.pods {
+			wg.Go(pod.ready) // else a cluster would send it nothing
+		}
 		wg.Wait()
 		l.more(20)
 		if l.acked.Load() < acked+20 {

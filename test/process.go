@@ -62,9 +62,14 @@ func (p *process) start(env ...string) {
 }
 
 // ready waits until the process can serve.
-func (p *process) ready() {
+func (p *process) ready() { p.t.Helper(); p.answers(http.StatusOK) }
+
+// unready waits until it says that it can't.
+func (p *process) unready() { p.t.Helper(); p.answers(http.StatusServiceUnavailable) }
+
+func (p *process) answers(status int) {
 	p.t.Helper()
-	until(p.t, "chat "+p.command+" is ready", func() bool {
+	until(p.t, fmt.Sprintf("chat %s answers /readyz with %d", p.command, status), func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.ops+"/readyz", nil)
@@ -76,7 +81,7 @@ func (p *process) ready() {
 			return false
 		}
 		_ = res.Body.Close()
-		return res.StatusCode == http.StatusOK
+		return res.StatusCode == status
 	})
 }
 

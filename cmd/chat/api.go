@@ -31,6 +31,7 @@ func runAPI(ctx context.Context, e env) error {
 	if e.WriteQuorum > 0 && en.redis.Cluster() {
 		return errors.New("WRITE_QUORUM must be 0 with a Redis Cluster: its client can't wait for the replicas of a write")
 	}
+	en.readiness.accepting = true
 	health := api.NewHealth(en.readiness)
 	closeOps, err := operations(ctx, e, reg, health)
 	if err != nil {

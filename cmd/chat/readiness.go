@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -19,6 +20,7 @@ type readiness struct {
 	redis      *queue.Client
 	index      search.Index  // nil: off
 	election   func() string // nil: none
+	accepting  bool          // it takes writes, for which the database is not asked
 	partitions int
 	log        *slog.Logger
 	bell       chan struct{} // rung by every new connection
@@ -100,15 +102,28 @@ func (r *readiness) Check(ctx context.Context) []api.Check {
 	add := func(name string, status api.CheckStatus, detail string) {
 		checks = append(checks, api.Check{Name: name, Status: status, Detail: detail})
 	}
-	if err := r.db.CheckPartitions(ctx, r.partitions); err != nil {
-		add("database", api.Failed, "The database does not answer, is not migrated, or has another number of partitions.")
-		r.log.Warn("not ready", "database", err)
-	} else {
-		add("database", api.OK, "")
+	var database, redis, index error
+	var asked sync.WaitGroup // at once: one that hangs leaves no time for the others
+	asked.Go(func() { database = r.db.CheckPartitions(ctx, r.partitions) })
+	asked.Go(func() { redis = r.redis.Ping(ctx) })
+	if r.index != nil {
+		asked.Go(func() { index = r.index.Ready(ctx) })
 	}
-	if err := r.redis.Ping(ctx); err != nil {
+	asked.Wait()
+	switch {
+	case database == nil:
+		add("database", api.OK, "")
+	case r.accepting && !errors.Is(database, db.ErrPartitions) && !errors.Is(database, db.ErrNotMigrated):
+		// all pods have the same one: were they not ready, nobody would accept messages either
+		add("database", api.Warning, "The database does not answer: messages are accepted, and can't be read.")
+		r.log.Warn("the database does not answer", "error", database)
+	default:
+		add("database", api.Failed, "The database does not answer, is not migrated, or has another number of partitions.")
+		r.log.Warn("not ready", "database", database)
+	}
+	if redis != nil {
 		add("redis", api.Failed, "Redis does not answer.")
-		r.log.Warn("not ready", "redis", err)
+		r.log.Warn("not ready", "redis", redis)
 	} else {
 		add("redis", api.OK, "")
 	}
@@ -131,7 +146,7 @@ func (r *readiness) Check(ctx context.Context) []api.Check {
 		add("durability", api.Warning, w+".")
 	}
 	if r.index != nil {
-		if err := r.index.Ready(ctx); err != nil {
+		if index != nil {
 			add("search", api.Warning, "Search does not answer; messages are accepted and read.")
 		} else {
 			add("search", api.OK, "")

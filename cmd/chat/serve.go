@@ -20,6 +20,7 @@ const drainTime = 40 * time.Second // above what a request may take
 // operations opens the port of metrics and health, where readiness fails as soon as the context ends. Close ends it.
 func operations(ctx context.Context, e env, reg *prometheus.Registry, health *api.Health) (closeOps func(), err error) {
 	health.Starting()
+	reg.MustRegister(health.Collector())
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", e.MetricsAddr)
 	if err != nil {
 		return nil, fmt.Errorf("METRICS_ADDR: %w", err)

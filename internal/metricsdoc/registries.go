@@ -50,7 +50,8 @@ func reporters(ctx context.Context, dir string) (all []reporter, err error) {
 	pod := telemetry.NewRegistry()
 	q := queue.New(queue.Config{Partitions: 1, Log: log, Metrics: pod}, redis, store.Ledger{DB: d})
 	st := store.New(d, q, nil, true)
-	pod.MustRegister(d.Collector(), redis.Collector(), st.Collector())
+	health := api.NewHealth(nil)
+	pod.MustRegister(health.Collector(), d.Collector(), redis.Collector(), st.Collector())
 	api.New(api.Config{Store: st, Log: log, Metrics: pod})
 
 	file, err := db.OpenSQLite(ctx, filepath.Join(dir, "chat.db"))
@@ -75,9 +76,9 @@ func reporters(ctx context.Context, dir string) (all []reporter, err error) {
 	defer func() { _ = embedded.Close() }()
 
 	leader := telemetry.NewRegistry()
-	leader.MustRegister(d.Collector(), redis.Collector())
+	leader.MustRegister(health.Collector(), d.Collector(), redis.Collector())
 	whole := telemetry.NewRegistry()
-	whole.MustRegister(file.Collector(), embedded.Collector())
+	whole.MustRegister(health.Collector(), file.Collector(), embedded.Collector())
 	ledger := store.Ledger{DB: file}
 	q = queue.New(queue.Config{Partitions: 1, Log: log, Metrics: whole}, embedded, ledger)
 	st = store.New(file, q, index, false)

@@ -66,7 +66,7 @@ metrics:
       ChatFlushStandsStill: {window: 5s}
       ChatBrokenPromise: {window: 5s}
       ChatDeadLetters: {for: 0s}
-      ChatSearchLag: {for: 0s, seconds: 2}
+      ChatSearchLag: {for: 0s, seconds: 2, window: 5s}
       ChatRedisNotDurable: {for: 0s}
       ChatMySQLNotDurable: {for: 0s}
       ChatBackupTooOld: {for: 1s, seconds: 5}
