@@ -27,6 +27,7 @@ func (x *exchange) authorize() error {
 	// Hashes are of one length, so that the time taken tells nothing of the token's.
 	a, b := sha256.Sum256(bytes.TrimLeft(token, " ")), sha256.Sum256([]byte(want))
 	if subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
+		x.logger().Warn("a wrong administrator's token", "client", x.client())
 		return errUnauthorized
 	}
 	return nil

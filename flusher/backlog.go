@@ -152,6 +152,10 @@ func (bs *backlogs) of(p int) []*backlog {
 func (f *Flusher) lookAtBacklogs(ctx context.Context, led []int) {
 	ctx, cancel := context.WithTimeout(ctx, redisTime)
 	defer cancel()
+	most := 1
+	if !f.queue.Shebang { // an embedded Redis does not tell how many entries a stream was given: they are counted
+		most = countAtMost
+	}
 	var all []*backlog
 	var above []queue.Above
 	for _, p := range led {
@@ -163,21 +167,17 @@ func (f *Flusher) lookAtBacklogs(ctx context.Context, led []int) {
 				return // the workers say so when they read
 			}
 		}
-		all, above = append(all, b), append(above, queue.Above{Partition: p, Version: at})
+		all, above = append(all, b), append(above, queue.Above{Partition: p, Version: at, Most: most})
 		if f.sinks == nil {
 			continue
 		}
 		for _, b := range f.sinks.backlogs.of(p) {
 			if at, known := b.position(); known {
-				all, above = append(all, b), append(above, queue.Above{Partition: p, Version: at})
+				all, above = append(all, b), append(above, queue.Above{Partition: p, Version: at, Most: most})
 			}
 		}
 	}
-	most := 1
-	if !f.queue.Shebang { // an embedded Redis does not tell how many entries a stream was given: they are counted
-		most = countAtMost
-	}
-	seen, err := f.queue.Backlogs(ctx, above, most)
+	seen, err := f.queue.Backlogs(ctx, above)
 	if err != nil {
 		return
 	}

@@ -193,7 +193,15 @@ func (f *Flusher) tell(ctx context.Context, led []int) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisTime)
 	defer cancel()
-	_ = f.queue.Lead(ctx, f.Name, led)
+	leaders := map[int]queue.Leader{}
+	for _, p := range led {
+		l := queue.Leader{Name: f.Name}
+		if why := f.workers[p].trouble.Load(); why != nil {
+			l.Trouble = *why
+		}
+		leaders[p] = l
+	}
+	_ = f.queue.Lead(ctx, leaders)
 }
 
 func (f *Flusher) lookAtMemory(ctx context.Context) {

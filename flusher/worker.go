@@ -3,6 +3,7 @@ package flusher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
@@ -22,6 +23,8 @@ type worker struct {
 	bell   chan struct{}
 	stored *mark
 	leads  atomic.Bool
+
+	trouble atomic.Pointer[string] // why the last flush failed; nil: it did not
 
 	backlog *backlog
 
@@ -81,11 +84,13 @@ func (w *worker) run(ctx context.Context) {
 			} else {
 				w.f.metrics.failures.WithLabelValues(db.SinkDatabase).Inc()
 				withTrace(w.log, err).Error("flush failed; it is tried again", "error", err, "pause", pause.String())
+				w.trouble.Store(new(err.Error()))
 			}
 			bell = nil                     // what comes meanwhile shortens no pause
 			next = pause/2 + rand.N(pause) //nolint:gosec // no secret
 			pause = min(2*pause, maxPause)
 		} else {
+			w.trouble.Store(nil)
 			pause = minPause
 		}
 		timer.Reset(next)
@@ -263,6 +268,7 @@ func (w *worker) flush(ctx context.Context, more bool) error {
 	if err := w.f.commit(ctx, w.p, w.cur, es); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			w.bound = max(1, len(es)/2) // the same ones would not be done in time again, and nothing would be stored for ever
+			err = fmt.Errorf("%d entries were not stored within %s, they wait for a lock or the database is slow: %w", len(es), w.f.CommitTime, err)
 		}
 		return err
 	}

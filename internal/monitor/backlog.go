@@ -7,7 +7,8 @@ import (
 
 const (
 	ticks        = 300    // that are remembered of a stream: five minutes of looking
-	counted      = 100    // entries of a stream, at most: Redis does nothing else meanwhile
+	counted      = 100    // entries of a stream, at most: Redis does nothing else meanwhile, and bodies may be 64 KiB each
+	countedAll   = 1600   // of all streams
 	countedLocal = 10_000 // as many, where they have to be counted
 )
 
@@ -19,16 +20,32 @@ type tick struct {
 
 // backlog tells how many entries of a stream lie above the database's position, where they are too many to be counted: from how
 // far the stream had grown at that time, as it was seen then, or from how evenly it fills the time that it spans.
-type backlog struct{ ticks []tick }
+type backlog struct {
+	ticks []tick
+	long  bool // far more than are counted: they need not be, until they are fewer
+}
 
-func (b *backlog) waiting(s queue.Backlog, position chat.Version) (n int64, exact bool) {
+// most is how many entries of the stream are to be counted, of which there are so many.
+func (b *backlog) most(streams int) int {
+	if b.long {
+		return 1
+	}
+	return max(1, min(counted, countedAll/streams))
+}
+
+func (b *backlog) waiting(s queue.Backlog, position chat.Version, streams int) (n int64, exact bool) {
+	n, exact = b.estimate(s, position, int64(b.most(streams))+1)
+	b.long = !exact && n > 2*counted
+	return n, exact
+}
+
+func (b *backlog) estimate(s queue.Backlog, position chat.Version, least int64) (n int64, exact bool) {
 	if s.Added >= 0 && s.Last > 0 {
 		b.note(tick{s.Last, s.Added})
 	}
 	if s.Above >= 0 {
 		return s.Above, true
 	}
-	const least = counted + 1
 	for i := 1; i < len(b.ticks); i++ {
 		from, to := b.ticks[i-1], b.ticks[i]
 		if position >= from.last && position < to.last {

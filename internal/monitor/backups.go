@@ -22,10 +22,11 @@ const (
 
 // backups is what the backup controller told last.
 type backups struct {
-	mu   sync.Mutex // held while asking
-	at   time.Time
-	list []backup.Manifest
-	err  error
+	mu    sync.Mutex // held while asking
+	asked time.Time
+	at    time.Time // when it told
+	list  []backup.Manifest
+	err   error
 }
 
 type backupsPage struct {
@@ -38,17 +39,20 @@ func (m *Monitor) listBackups(v *visit) error {
 	b := &m.backups
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if time.Since(b.at) > backupsAge {
+	if time.Since(b.asked) > backupsAge {
 		list, err := askForBackups(v, m.BackupsURL)
-		if b.at, b.err = time.Now(), err; err == nil {
-			b.list = list
+		if b.asked, b.err = time.Now(), err; err == nil {
+			b.at, b.list = b.asked, list
 		} else {
 			m.Log.Warn("the monitoring page can't list backups", "error", err)
 		}
 	}
 	p := backupsPage{Backups: b.list, At: b.at.UTC()}
 	if b.err != nil {
-		p.Fault = "The backup controller does not answer; what is shown is old."
+		p.Fault = "The backup controller does not answer."
+		if !b.at.IsZero() {
+			p.Fault = "The backup controller does not answer; what is shown is old."
+		}
 	}
 	return m.page(v, fasthttp.StatusOK, "backups", "Backups", p)
 }

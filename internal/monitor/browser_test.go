@@ -255,8 +255,8 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.sees("document.querySelectorAll('#engine-list .good').length === 2")
 	b.redis.Pause()
 	w.sees("document.querySelector('#engine-list .bad')")
-	w.sees("document.querySelector('#finding-list .failed strong').textContent.startsWith('Nothing is accepted: Redis does not answer. Since ')")
-	w.sees("document.querySelector('#finding-list .failed a').getAttribute('href') === '/monitor/runbooks/ChatWritesFailing'")
+	w.sees("document.querySelector('#finding-list .failed strong').textContent.startsWith('Nothing is accepted: Redis does not answer. Seen since ')")
+	w.sees("document.querySelector('#finding-list .failed a:not([hidden])').getAttribute('href') === '/monitor/runbooks/ChatWritesFailing'")
 	w.sees("document.querySelector('#durability').textContent === 'Not known while Redis does not answer.'")
 	w.look("overview-broken")
 	b.redis.Resume()
@@ -301,9 +301,9 @@ func TestTenThousandDeadLetters(t *testing.T) { //nolint:paralleltest // as abov
 	w.click(".tiles a")
 	w.sees("document.querySelectorAll('.letters li').length === 50")
 	seen := 50
-	for value[bool](w, "!!document.querySelector('[data-live-region] > p a')") && seen < 200 {
+	for value[bool](w, "!!document.querySelector('.found > p a')") && seen < 200 {
 		first := value[string](w, "document.querySelector('.letters li').id")
-		w.click("[data-live-region] > p a")
+		w.click(".found > p a")
 		w.sees("document.querySelectorAll('.letters li').length === 50 && document.querySelector('.letters li').id !== '" + first + "'")
 		seen += 50
 	}
@@ -318,7 +318,7 @@ func TestTenThousandDeadLetters(t *testing.T) { //nolint:paralleltest // as abov
 			break
 		}
 		at := value[string](w, "location.search")
-		w.click("[data-live-region] > p a")
+		w.click(".found > p a")
 		w.sees("location.search !== '" + at + "'")
 	}
 	w.sees("document.querySelector('.reason').textContent === 'reason 9999'")

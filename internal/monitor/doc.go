@@ -5,6 +5,7 @@
 //	        ◄──── pages, rendered here; charts drawn by the browser ───────┘          ├─ probe: database  short timeout
 //	                                                                                  └─ probe: search
 //
-// Nothing is read while nobody looks. However many look, each pod reads once a second and they share what it read. An engine
-// that hangs is not asked again before it has answered, and holds up no other: what is known of the rest is shown.
+// Nothing is read while nobody looks. However many look at the overview, each pod reads once a second and they share what it read. An
+// engine is asked one question at a time, for a second at most, and one that hangs holds up no other: what is known of the rest is
+// shown.
 package monitor

@@ -3,10 +3,12 @@ package monitor
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"chat-system/flusher"
+	"chat-system/internal/queue"
 )
+
+const nearlyFull = 90 // percent of Redis' memory: what is little is soon used up
 
 // finding is something that an operator should know, with what to do about it. Without any, the service keeps up.
 type finding struct {
@@ -14,64 +16,103 @@ type finding struct {
 	Text   string `json:"text"`
 	Advice string `json:"advice"`
 	Since  *int64 `json:"since"` // Unix milliseconds; null: not known
+	Seen   bool   `json:"seen"`  // it was seen then, and may be older
 
 	Runbook string `json:"runbook"` // that says more
+	Page    string `json:"page"`    // where something can be done; empty: nowhere here
 }
 
 // findings are what a sample shows, the worst first. since tells since when an engine has been seen failing.
 func (c *Config) findings(now *sample, since func(name string) *int64) []finding {
 	var failed, warnings []finding
-	fail := func(since *int64, runbook, text, advice string) {
-		failed = append(failed, finding{"failed", text, advice, since, runbook})
-	}
-	warn := func(since *int64, runbook, text, advice string) {
-		warnings = append(warnings, finding{"warning", text, advice, since, runbook})
-	}
 	redis, database, searching := now.Engines[0], now.Engines[1], now.Engines[2]
+	p := judge(now)
+	// away is an engine that does not answer: at the latest since the oldest entry waits for it.
+	away := func(e engine, oldest *int64, f finding) finding {
+		f.Since, f.Seen = since(e.Name), true
+		if oldest != nil && f.Since != nil && *oldest < *f.Since {
+			f.Since, f.Seen = oldest, false
+		}
+		return f
+	}
 	if redis.Status == "failed" {
-		fail(since(redis.Name), "ChatWritesFailing", "Nothing is accepted: "+redis.Name+" does not answer.",
-			"Clients are answered 503 and try again; what was acknowledged is safe. Bring it back: all goes on by itself.")
+		failed = append(failed, away(redis, nil, finding{
+			Status: "failed", Runbook: "ChatWritesFailing", Text: "Nothing is accepted: " + redis.Name + " does not answer.",
+			Advice: "Clients are answered 503 and try again; what was acknowledged is safe. Bring it back: all goes on by itself.",
+		}))
 	}
 	if database.Status == "failed" {
-		fail(since(database.Name), "ChatOldestEntryTooOld", "Nothing is stored: "+database.Name+" does not answer.",
-			"What is accepted waits in the queue until that is full (QUEUE_MAX_ENTRIES). Bring it back: the queue is flushed by itself.")
+		failed = append(failed, away(database, p.since, finding{
+			Status: "failed", Runbook: "ChatOldestEntryTooOld", Text: "Nothing is stored: " + database.Name + " does not answer.",
+			Advice: "What is accepted waits in the queue until that is full" + p.room(c.Queue) + ". Bring it back: the queue is flushed by itself.",
+		}))
 	}
-	p := judge(now)
 	switch {
 	case p.behind > 0 && p.leaderless > 0:
-		fail(p.since, "ChatNoLeader", fmt.Sprintf("Not keeping up: nobody flushes %d of %d partitions.", p.leaderless, len(now.Partitions)),
-			"Start a flusher. If some run, their log tells why they do not lead.")
+		failed = append(failed, finding{
+			Status: "failed", Runbook: "ChatNoLeader", Since: p.since, Text: fmt.Sprintf("Not keeping up: nobody flushes %d of %d partitions.", p.leaderless, len(now.Partitions)),
+			Advice: "Start a flusher. If some run, their log tells why they do not lead.",
+		})
 	case p.behind > 0 && database.Status != "failed":
-		fail(p.since, "ChatOldestEntryTooOld", fmt.Sprintf("Not keeping up: %d of %d partitions are behind.", p.behind, len(now.Partitions)),
-			"If the log of the one who leads them tells of flushes that fail, it tells why. Else more is accepted than "+database.Name+
-				" takes: docs/scaling.md tells what to raise.")
+		f := finding{
+			Status: "failed", Runbook: "ChatOldestEntryTooOld", Since: p.since, Text: fmt.Sprintf("Not keeping up: %d of %d partitions are behind, most of all %d.", p.behind, len(now.Partitions), p.last),
+			Advice: "More is accepted than " + database.Name + " takes (docs/scaling.md tells what to raise), or flushes wait for a lock: the runbook tells how to find who holds it.",
+		}
+		if p.trouble != "" {
+			f.Advice = fmt.Sprintf("Flushes fail, that of partition %d with «%s». It is tried again; the runbook tells what to do.", p.troubled, p.trouble)
+		}
+		failed = append(failed, f)
 	case p.leaderless > 0:
-		warn(nil, "ChatNoLeader", fmt.Sprintf("Nobody flushes %d of %d partitions.", p.leaderless, len(now.Partitions)),
-			"Nothing waits in them yet. Start a flusher. If some run, their log tells why they do not lead.")
+		warnings = append(warnings, finding{
+			Status: "warning", Runbook: "ChatNoLeader", Text: fmt.Sprintf("Nobody flushes %d of %d partitions.", p.leaderless, len(now.Partitions)),
+			Advice: "Nothing waits in them yet. Start a flusher. If some run, their log tells why they do not lead.",
+		})
 	}
 	if p.crowded > 0 {
-		warn(nil, "ChatQueueNearlyFull", fmt.Sprintf("The queue is nearly full: %d of %d partitions.", p.crowded, len(now.Partitions)),
-			"Once it is full (QUEUE_MAX_ENTRIES), writes are answered 503. What keeps it from being flushed is the cause to look for.")
+		warnings = append(warnings, finding{
+			Status: "warning", Runbook: "ChatQueueNearlyFull", Text: fmt.Sprintf("The queue is nearly full: %d of %d partitions.", p.crowded, len(now.Partitions)),
+			Advice: "Once it is full (QUEUE_MAX_ENTRIES), writes are answered 503. What keeps it from being flushed is the cause to look for.",
+		})
 	}
 	if n := now.Letters[flusher.StateOpen]; n > 0 {
-		warn(nil, "ChatDeadLetters", plural(n, "accepted write could not be stored.", "accepted writes could not be stored."),
-			"The page of dead letters tells why, and can retry or discard them.")
+		warnings = append(warnings, finding{
+			Status: "warning", Runbook: "ChatDeadLetters", Page: "/monitor/dead-letters", Text: plural(n, "accepted write could not be stored.", "accepted writes could not be stored."),
+			Advice: "The page of dead letters tells why, and can retry or discard them.",
+		})
 	}
-	if searching.Status == "failed" {
-		warn(since(searching.Name), "ChatSearchLag", "Search does not answer.", "Messages are accepted, stored and read, and can't be found. What is missing is indexed once it is back.")
-	} else if p.searchLag >= behind.Milliseconds() {
-		lag := time.Duration(p.searchLag) * time.Millisecond
-		warn(nil, "ChatSearchLag", "Search is "+lag.Round(time.Second).String()+" behind.", "Messages are stored and read, and are found later. If that grows, "+searching.Name+" is the limit.")
+	switch {
+	case searching.Status == "failed":
+		warnings = append(warnings, away(searching, p.searchSince(now), finding{
+			Status: "warning", Runbook: "ChatSearchLag", Text: "Search does not answer.",
+			Advice: "Messages are accepted, stored and read, and the newest can't be found. What is missing is indexed once it is back.",
+		}))
+	case p.searchLag >= p.lag+behind.Milliseconds(): // what is not stored yet can't be found either
+		warnings = append(warnings, finding{
+			Status: "warning", Runbook: "ChatSearchLag", Since: p.searchSince(now), Text: "Search is behind.",
+			Advice: "Messages are stored and read, and are found later. If it falls further behind, " + searching.Name + " is the limit.",
+		})
 	}
 	if redis.Status == "warning" {
-		warn(nil, "ChatRedisMemoryNearlyFull", redis.Detail, "At its bound nothing more is accepted. Give it more, or lower QUEUE_MAX_ENTRIES or FLUSHED_RETENTION.")
+		f := finding{
+			Status: "warning", Runbook: "ChatRedisMemoryNearlyFull", Text: fmt.Sprintf("%s uses %d %% of its memory.", redis.Name, redis.memory),
+			Advice: "At its bound nothing more is accepted. Give it more, or lower QUEUE_MAX_ENTRIES or FLUSHED_RETENTION.",
+		}
+		if redis.memory < nearlyFull {
+			warnings = append(warnings, f)
+		} else {
+			f.Status = "failed"
+			failed = append(failed, f)
+		}
 	}
 	for _, weakness := range now.Durability {
-		runbook := "ChatRedisNotDurable"
+		f := finding{Status: "warning", Runbook: "ChatRedisNotDurable", Text: weakness, Advice: "What is acknowledged may be lost if a server fails, until that is changed."}
+		of := redis
 		if strings.HasPrefix(weakness, database.Name) {
-			runbook = "ChatMySQLNotDurable"
+			f.Runbook, of = "ChatMySQLNotDurable", database
 		}
-		warn(nil, runbook, weakness, "What is acknowledged may be lost if a server fails, until that is changed.")
+		if of.Status != "failed" { // else it can't be known
+			warnings = append(warnings, f)
+		}
 	}
 	return append(append([]finding{}, failed...), warnings...)
 }
@@ -82,7 +123,12 @@ type judgement struct {
 	leaderless int
 	crowded    int
 	since      *int64 // when the oldest entry was accepted that waits for too long
-	searchLag  int64  // milliseconds, the longest
+	last       int    // in which partition that is
+	lag        int64  // milliseconds, the longest
+	searchLag  int64  // likewise, of search
+	waiting    int64  // entries
+	trouble    string // why flushes of a partition that is behind fail
+	troubled   int    // which
 }
 
 func judge(now *sample) (j judgement) {
@@ -93,6 +139,12 @@ func judge(now *sample) (j judgement) {
 		if p.Crowded {
 			j.crowded++
 		}
+		if p.Waiting != nil {
+			j.waiting += *p.Waiting
+		}
+		if p.Lag != nil {
+			j.lag = max(j.lag, *p.Lag)
+		}
 		if p.SearchLag != nil {
 			j.searchLag = max(j.searchLag, *p.SearchLag)
 		}
@@ -101,8 +153,27 @@ func judge(now *sample) (j judgement) {
 		}
 		j.behind++
 		if at := now.At - *p.Lag; j.since == nil || at < *j.since {
-			j.since = &at
+			j.since, j.last = &at, p.Number
+		}
+		if p.Trouble != "" && j.trouble == "" {
+			j.trouble, j.troubled = p.Trouble, p.Number
 		}
 	}
 	return j
+}
+
+// searchSince is when the oldest message was accepted that can't be found yet; nil: they all can.
+func (j *judgement) searchSince(now *sample) *int64 {
+	if j.searchLag == 0 {
+		return nil
+	}
+	return new(now.At - j.searchLag)
+}
+
+// room tells how full the queue is, where that is known.
+func (j *judgement) room(q *queue.Queue) string {
+	if q == nil || j.waiting == 0 {
+		return " (QUEUE_MAX_ENTRIES)"
+	}
+	return fmt.Sprintf(": %s of %s entries are in it", number64(j.waiting), number64(q.MaxEntries))
 }

@@ -27,18 +27,24 @@ func TestWhatAnOperatorIsTold(t *testing.T) {
 		want   []string // status, and what the text begins with
 		since  int64
 	}{
-		"all is well":                   {nil, nil, 0},
-		"Redis is away":                 {[]func(*sample){broken("Redis")}, []string{"failed Nothing is accepted: Redis"}, 7},
-		"MySQL is away":                 {[]func(*sample){broken("MySQL"), behind}, []string{"failed Nothing is stored: MySQL"}, 7},
-		"nobody flushes what waits":     {[]func(*sample){behind, leaderless}, []string{"failed Not keeping up: nobody flushes 1 of 2 partitions."}, at - 60_000},
-		"more is accepted than flushed": {[]func(*sample){behind}, []string{"failed Not keeping up: 1 of 2 partitions are behind."}, at - 60_000},
-		"nobody flushes, nothing waits": {[]func(*sample){leaderless}, []string{"warning Nobody flushes 1 of 2 partitions."}, 0},
-		"a dead letter":                 {[]func(*sample){func(s *sample) { s.Letters["open"] = 1 }}, []string{"warning 1 accepted write could not be stored."}, 0},
-		"search is away":                {[]func(*sample){broken("Elasticsearch")}, []string{"warning Search does not answer."}, 7},
-		"search is slow":                {[]func(*sample){func(s *sample) { s.Partitions[0].SearchLag = new(int64(61_000)) }}, []string{"warning Search is 1m1s behind."}, 0},
-		"the queue is nearly full":      {[]func(*sample){func(s *sample) { s.Partitions[0].Crowded = true }}, []string{"warning The queue is nearly full: 1 of 2 partitions."}, 0},
-		"Redis is crowded": {[]func(*sample){func(s *sample) { s.Engines[0].Status, s.Engines[0].Detail = "warning", "Three quarters." }},
-			[]string{"warning Three quarters."}, 0},
+		"all is well":                            {nil, nil, 0},
+		"Redis is away":                          {[]func(*sample){broken("Redis")}, []string{"failed Nothing is accepted: Redis"}, 7},
+		"MySQL is away":                          {[]func(*sample){broken("MySQL"), behind}, []string{"failed Nothing is stored: MySQL"}, 7},
+		"nobody flushes what waits":              {[]func(*sample){behind, leaderless}, []string{"failed Not keeping up: nobody flushes 1 of 2 partitions."}, at - 60_000},
+		"more is accepted than flushed":          {[]func(*sample){behind}, []string{"failed Not keeping up: 1 of 2 partitions are behind, most of all 1."}, at - 60_000},
+		"nobody flushes, nothing waits":          {[]func(*sample){leaderless}, []string{"warning Nobody flushes 1 of 2 partitions."}, 0},
+		"a dead letter":                          {[]func(*sample){func(s *sample) { s.Letters["open"] = 1 }}, []string{"warning 1 accepted write could not be stored."}, 0},
+		"search is away":                         {[]func(*sample){broken("Elasticsearch")}, []string{"warning Search does not answer."}, 7},
+		"search is slow":                         {[]func(*sample){func(s *sample) { s.Partitions[0].SearchLag = new(int64(61_000)) }}, []string{"warning Search is behind."}, at - 61_000},
+		"search waits for the flush":             {[]func(*sample){behind, func(s *sample) { s.Partitions[1].SearchLag = new(int64(61_000)) }}, []string{"failed Not keeping up"}, at - 60_000},
+		"MySQL was away before somebody looked":  {[]func(*sample){broken("MySQL"), behind}, []string{"failed Nothing is stored: MySQL"}, at - 60_000},
+		"search was away before somebody looked": {[]func(*sample){broken("Elasticsearch"), func(s *sample) { s.Partitions[0].SearchLag = new(int64(61_000)) }}, []string{"warning Search does not answer."}, at - 61_000},
+		"a flush fails":                          {[]func(*sample){behind, func(s *sample) { s.Partitions[1].Trouble = "a lock" }}, []string{"failed Not keeping up: 1 of 2 partitions"}, at - 60_000},
+		"Redis is nearly full":                   {[]func(*sample){func(s *sample) { s.Engines[0].Status, s.Engines[0].memory = "warning", 97 }}, []string{"failed Redis uses 97 % of its memory."}, 0},
+		"what can't be known":                    {[]func(*sample){broken("Redis"), func(s *sample) { s.Durability = []string{"Redis could not be asked.", "MySQL does not sync."} }}, []string{"failed Nothing is accepted", "warning MySQL does"}, 7},
+		"the queue is nearly full":               {[]func(*sample){func(s *sample) { s.Partitions[0].Crowded = true }}, []string{"warning The queue is nearly full: 1 of 2 partitions."}, 0},
+		"Redis is crowded": {[]func(*sample){func(s *sample) { s.Engines[0].Status, s.Engines[0].memory = "warning", 76 }},
+			[]string{"warning Redis uses 76 % of its memory."}, 0},
 		"not all is synced": {[]func(*sample){func(s *sample) { s.Durability = []string{"Redis syncs once a second."} }}, []string{"warning Redis syncs once a second."}, 0},
 		"nothing is synced": {[]func(*sample){func(s *sample) { s.Durability = []string{"MySQL does not sync.", "Redis does not sync."} }}, []string{"warning MySQL", "warning Redis"}, 0},
 		"much at once": {[]func(*sample){func(s *sample) { s.Letters["open"] = 2 }, broken("Elasticsearch"), behind, broken("Redis")},
@@ -51,7 +57,11 @@ func TestWhatAnOperatorIsTold(t *testing.T) {
 		for _, change := range row.change {
 			change(s)
 		}
-		got := c.findings(s, func(string) *int64 { return new(int64(7)) })
+		seen := int64(7)
+		if strings.HasSuffix(what, "before somebody looked") {
+			seen = at - 10
+		}
+		got := c.findings(s, func(string) *int64 { return &seen })
 		if len(got) != len(row.want) {
 			t.Errorf("%s: %+v", what, got)
 			continue
@@ -63,6 +73,9 @@ func TestWhatAnOperatorIsTold(t *testing.T) {
 			if !strings.HasPrefix(f.Status+" "+f.Text, row.want[i]) || f.Advice == "" {
 				t.Errorf("%s: %+v, want %s", what, f, row.want[i])
 			}
+		}
+		if row.since != 0 && got[0].Since != nil && got[0].Seen != (*got[0].Since == seen) {
+			t.Errorf("%s: seen %v", what, got[0].Seen)
 		}
 		if row.since != 0 && (got[0].Since == nil || *got[0].Since != row.since) {
 			t.Errorf("%s: since %v, want %d", what, got[0].Since, row.since)

@@ -58,18 +58,24 @@ func TestALongBacklogIsEstimatedFromHowTheStreamGrew(t *testing.T) {
 		return queue.Backlog{Last: at(seconds), Added: added, Length: added, Above: -1}
 	}
 	for s := range int64(10) { // a thousand a second
-		b.waiting(stat(s, 1000*s), at(0))
+		b.waiting(stat(s, 1000*s), at(0), 16)
 	}
-	if n, exact := b.waiting(stat(10, 10_000), at(4)+1); n < 5_900 || n > 6_100 || exact {
+	if n, exact := b.waiting(stat(10, 10_000), at(4)+1, 16); n < 5_900 || n > 6_100 || exact {
 		t.Errorf("%d %v, want about 6,000", n, exact)
 	}
-	if n, _ := b.waiting(stat(10, 10_000), 1); n != 10_000 {
+	if b.most(16) != 1 || new(backlog).most(16) != 100 || new(backlog).most(1024) != 1 {
+		t.Error("more is counted than needs to be")
+	}
+	if n, _ := b.waiting(stat(10, 10_000), 1, 16); n != 10_000 {
 		t.Errorf("from before anybody looked: %d", n)
 	}
-	if n, exact := b.waiting(queue.Backlog{Last: at(10), Added: 10_000, Length: 60, Above: 7}, at(10)); n != 7 || !exact {
+	if n, exact := b.waiting(queue.Backlog{Last: at(10), Added: 10_000, Length: 60, Above: 7}, at(10), 16); n != 7 || !exact {
 		t.Errorf("counted: %d %v", n, exact)
 	}
-	b.waiting(stat(11, 5), at(4)) // another Redis
+	if b.most(16) != 100 {
+		t.Error("few are not counted any more")
+	}
+	b.waiting(stat(11, 5), at(4), 16) // another Redis
 	if len(b.ticks) != 1 {
 		t.Errorf("%d ticks of another Redis", len(b.ticks))
 	}

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
 
@@ -59,10 +58,13 @@ func newLetter(l db.DeadLetter) letter {
 }
 
 func excerpt(text string) string {
-	if utf8.RuneCountInString(text) <= excerptLength {
-		return text
+	n := 0
+	for i := range text {
+		if n++; n > excerptLength {
+			return text[:i] + "…"
+		}
 	}
-	return string([]rune(text)[:excerptLength]) + "…"
+	return text
 }
 
 // parseLetterID reads «partition/version/sink».

@@ -111,6 +111,8 @@ func (m *Monitor) Serve(ctx context.Context, h *fasthttp.RequestCtx, client stri
 		return m.refuse(v, "The monitoring page needs a token to sign in with: start the service with ADMIN_TOKEN set.")
 	case !toLoopback(string(h.Host())):
 		return m.refuse(v, "Without ADMIN_TOKEN the monitoring page is for this machine alone, at an address such as 127.0.0.1 or localhost.")
+	case throughProxy(&h.Request.Header):
+		return m.refuse(v, "Without ADMIN_TOKEN the monitoring page is for this machine alone, and this came through a proxy.")
 	}
 	signedIn := true
 	if m.AdminToken != "" {
@@ -257,8 +259,9 @@ func (v *visit) setCookie(value string, age time.Duration) {
 	c.SetValue(value)
 	c.SetPath("/monitor")
 	c.SetHTTPOnly(true)
-	c.SetSameSite(fasthttp.CookieSameSiteLaxMode) // a link to the page from elsewhere works; a form from elsewhere is refused
-	c.SetSecure(string(v.http.Request.Header.Peek("X-Forwarded-Proto")) == "https")
+	c.SetSameSite(fasthttp.CookieSameSiteLaxMode)                                            // a link to the page from elsewhere works; a form from elsewhere is refused
+	proto, _, _ := strings.Cut(string(v.http.Request.Header.Peek("X-Forwarded-Proto")), ",") // the first is the client's
+	c.SetSecure(strings.TrimSpace(proto) == "https")
 	if age < 0 {
 		c.SetExpire(fasthttp.CookieExpireDelete)
 	} else {

@@ -53,6 +53,13 @@ func TestWhoMayLook(t *testing.T) {
 			t.Errorf("%s: %d %s %s", next, r.StatusCode, r.Header.Get("Location"), cookie)
 		}
 	}
+	for _, proto := range []string{"https", "https,http"} {
+		r := b.submit("/monitor/sign-in", url.Values{"token": {adminToken}}, "X-Forwarded-Proto", proto)
+		if cookie := r.Header.Get("Set-Cookie"); !strings.Contains(cookie, "; secure") {
+			t.Errorf("%s: %s", proto, cookie)
+		}
+	}
+	b.signIn()
 	r := b.get("/monitor")
 	policy := r.Header.Get("Content-Security-Policy")
 	if r.StatusCode != http.StatusOK || strings.Contains(policy, "unsafe") || !strings.Contains(policy, "default-src 'none'") || r.Header.Get("Cache-Control") != "no-store" {
@@ -107,6 +114,14 @@ func TestAnOpenPageIsForThisMachineAlone(t *testing.T) {
 		request.Host = host
 		if r := b.do(request); r.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: %d", host, r.StatusCode)
+		}
+	}
+	for _, header := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via"} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/monitor/data", nil)
+		b.must(err)
+		request.Header.Set(header, "1.1 a")
+		if r := b.do(request); r.StatusCode != http.StatusForbidden || !strings.Contains(r.body, "proxy") {
+			t.Errorf("%s: %d", header, r.StatusCode)
 		}
 	}
 	b.flush()

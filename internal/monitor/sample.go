@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -13,12 +14,13 @@ import (
 )
 
 const (
-	sampleAge  = 900 * time.Millisecond // below the second after which a page asks again
-	unseen     = 10 * time.Second       // after which looking begins anew
-	naming     = 4 * time.Second        // in which those who lead have said so, once somebody looks
-	lettersAge = 5 * time.Second        // they are counted, which takes its time where they are many
-	behind     = 10 * time.Second       // a lag that is no ordinary one
-	crowded    = 0.8                    // of what a stream may hold
+	sampleAge    = 900 * time.Millisecond // below the second after which a page asks again
+	unseen       = 10 * time.Second       // after which looking begins anew
+	naming       = 4 * time.Second        // in which those who lead have said so, once somebody looks
+	lettersAge   = 5 * time.Second        // they are counted, which takes its time where they are many
+	lettersPause = time.Minute            // further, after they could not be in time
+	behind       = 10 * time.Second       // a lag that is no ordinary one
+	crowded      = 0.8                    // of what a stream may hold
 )
 
 // sample is what is known at one moment. What could not be found out is null.
@@ -47,6 +49,7 @@ type partition struct {
 	Generation int64  `json:"generation"` // in which the partition is open
 	Leader     string `json:"leader"`     // who flushes it; empty: nobody says so
 	Leaderless bool   `json:"leaderless"` // nobody does
+	Trouble    string `json:"trouble"`    // why flushes fail; empty: they don't, or it is not known
 	SearchLag  *int64 `json:"search_lag"` // as lag, of search; null: search is off, or not known
 	Search     string `json:"search"`     // follow, resync, or off
 }
@@ -58,7 +61,8 @@ type engine struct {
 	Detail string `json:"detail"`
 	Millis int64  `json:"ms"` // that it took to answer
 
-	err error // why it failed, for the log
+	memory int64 // percent of it that is used, where that is much
+	err    error // why it failed, for the log
 }
 
 // point is what charts remember of a sample.
@@ -100,7 +104,7 @@ type sampler struct {
 
 type redisAnswer struct {
 	backlogs [][]queue.Backlog // by partition: of the database, then of each search index
-	leaders  []string          // by partition
+	leaders  []queue.Leader    // by partition
 	memory   queue.Memory
 }
 
@@ -139,6 +143,9 @@ func (s *sampler) take(ctx context.Context) *sample {
 	if s.Durability != nil {
 		now.Durability = append(now.Durability, s.Durability()...)
 	}
+	if answer != nil && answer.leaders == nil {
+		s.begun = time.Now() // they were not asked to say so
+	}
 	s.partitions(now, answer)
 	for _, e := range now.Engines {
 		if e.Status != "failed" {
@@ -156,7 +163,7 @@ func (s *sampler) take(ctx context.Context) *sample {
 func (s *sampler) askDatabase(ctx context.Context) (e engine, known bool) {
 	c, took, err := s.database.ask(ctx, s.readCursors)
 	if err != nil {
-		return engine{s.Names.Database, "failed", "It does not answer: what is accepted waits in the queue.", took.Milliseconds(), err}, false
+		return engine{Name: s.Names.Database, Status: "failed", Detail: "It does not answer: what is accepted waits in the queue.", Millis: took.Milliseconds(), err: err}, false
 	}
 	s.cursors = c
 	if !s.written {
@@ -165,7 +172,7 @@ func (s *sampler) askDatabase(ctx context.Context) (e engine, known bool) {
 			return len(one) > 0, err
 		})
 	}
-	return engine{s.Names.Database, "ok", "", took.Milliseconds(), nil}, err == nil
+	return engine{Name: s.Names.Database, Status: "ok", Millis: took.Milliseconds()}, err == nil
 }
 
 func (s *sampler) readCursors(ctx context.Context) (c cursors, err error) {
@@ -188,20 +195,23 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 	sinks := append([][]db.FlushCursor{s.cursors.database}, s.cursors.search...)
 	var above []queue.Above
 	for p := range s.Queue.Partitions {
-		for _, rows := range sinks {
-			var at chat.Version // 0: nothing is stored yet
-			if i := slices.IndexFunc(rows, func(c db.FlushCursor) bool { return int(c.PartitionID) == p }); i >= 0 {
-				at = chat.Version(rows[i].Position)
+		for i, rows := range sinks {
+			most := s.backlog[p].most(s.Queue.Partitions)
+			switch {
+			case i > 0:
+				most = 1 // of search the oldest alone is shown
+			case !s.Queue.Shebang:
+				most = countedLocal
 			}
-			above = append(above, queue.Above{Partition: p, Version: at})
+			var at chat.Version // 0: nothing is stored yet
+			if r := slices.IndexFunc(rows, func(c db.FlushCursor) bool { return int(c.PartitionID) == p }); r >= 0 {
+				at = chat.Version(rows[r].Position)
+			}
+			above = append(above, queue.Above{Partition: p, Version: at, Most: most})
 		}
 	}
-	most := counted
-	if !s.Queue.Shebang {
-		most = countedLocal
-	}
 	a, took, err := s.redis.ask(ctx, func(ctx context.Context) (a redisAnswer, err error) {
-		all, err := s.Queue.Backlogs(ctx, above, most)
+		all, err := s.Queue.Backlogs(ctx, above)
 		if err == nil {
 			a.backlogs = slices.Collect(slices.Chunk(all, len(sinks)))
 			a.memory, err = s.Queue.Memory(ctx)
@@ -211,7 +221,7 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 		}
 		return a, err
 	})
-	e := engine{s.Names.Redis, "ok", "", took.Milliseconds(), nil}
+	e := engine{Name: s.Names.Redis, Status: "ok", Millis: took.Milliseconds()}
 	switch {
 	case err != nil:
 		e.Status, e.Detail, e.err = "failed", "It does not answer: nothing can be accepted.", err
@@ -219,20 +229,21 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 	case len(a.backlogs[0]) != len(sinks): // the answer to an older question
 		return e, nil
 	case a.memory.Crowded():
-		e.Status, e.Detail = "warning", "Three quarters of its memory are used."
+		e.Status, e.memory = "warning", 100*a.memory.Used/a.memory.Max
+		e.Detail = fmt.Sprintf("It uses %d %% of its memory.", e.memory)
 	}
 	return e, &a
 }
 
 func (s *sampler) askSearch(ctx context.Context) engine {
 	if s.Index == nil {
-		return engine{s.Names.Search, "off", "Search is switched off.", 0, nil}
+		return engine{Name: s.Names.Search, Status: "off", Detail: "Search is switched off."}
 	}
 	_, took, err := s.search.ask(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.Index.Ready(ctx) })
 	if err != nil {
-		return engine{s.Names.Search, "failed", "It does not answer: messages are accepted, stored and read, and not found.", took.Milliseconds(), err}
+		return engine{Name: s.Names.Search, Status: "failed", Detail: "It does not answer: messages are accepted, stored and read, and not found.", Millis: took.Milliseconds(), err: err}
 	}
-	return engine{s.Names.Search, "ok", "", took.Milliseconds(), nil}
+	return engine{Name: s.Names.Search, Status: "ok", Millis: took.Milliseconds()}
 }
 
 // countLetters keeps the old numbers where they can't be counted in time.
@@ -240,6 +251,7 @@ func (s *sampler) countLetters(ctx context.Context) {
 	if time.Since(s.counted) < lettersAge {
 		return
 	}
+	s.counted = time.Now()
 	counts, _, err := s.count.ask(ctx, func(ctx context.Context) (map[string]int, error) {
 		rows, err := s.DB.CountDeadLetters(ctx)
 		counts := map[string]int{flusher.StateOpen: 0, flusher.StateStored: 0, flusher.StateDiscarded: 0}
@@ -248,9 +260,11 @@ func (s *sampler) countLetters(ctx context.Context) {
 		}
 		return counts, err
 	})
-	if err == nil {
-		s.counted, s.letters = time.Now(), counts
+	if err != nil {
+		s.counted = s.counted.Add(lettersPause) // the database may go on counting though nobody listens any more
+		return
 	}
+	s.letters = counts
 }
 
 // recount makes the next sample count dead letters, after some were dealt with.
@@ -267,7 +281,7 @@ func (s *sampler) partitions(now *sample, a *redisAnswer) {
 	for p := range s.Queue.Partitions {
 		row := partition{Number: p, State: "unknown", Search: "off"}
 		if a != nil && a.leaders != nil {
-			row.Leader = a.leaders[p]
+			row.Leader, row.Trouble = a.leaders[p].Name, a.leaders[p].Trouble
 			row.Leaderless = row.Leader == "" && time.Since(s.begun) > naming
 		}
 		if i := slices.IndexFunc(s.cursors.database, func(c db.FlushCursor) bool { return int(c.PartitionID) == p }); i >= 0 {
@@ -310,7 +324,7 @@ func (s *sampler) partitions(now *sample, a *redisAnswer) {
 // read fills in what Redis says of a partition; it gives how many entries were ever added, -1 where that is not known.
 func (s *sampler) read(row *partition, of []queue.Backlog, position chat.Version) int64 {
 	seen := of[0]
-	n, exact := s.backlog[row.Number].waiting(seen, position)
+	n, exact := s.backlog[row.Number].waiting(seen, position, s.Queue.Partitions)
 	age := func(b queue.Backlog) *int64 {
 		if b.Oldest == 0 {
 			return new(int64(0))

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,4 +103,11 @@ func toLoopback(host string) bool {
 		return a.IsLoopback()
 	}
 	return strings.EqualFold(host, "localhost")
+}
+
+// throughProxy says whether a proxy passed the request on, and so whoever reaches that. Some add nothing, which README warns of.
+func throughProxy(h *fasthttp.RequestHeader) bool {
+	return slices.ContainsFunc([]string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"}, func(name string) bool {
+		return len(h.Peek(name)) > 0
+	})
 }

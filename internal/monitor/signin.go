@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"math"
 	"net/url"
 	"strconv"
@@ -50,7 +51,7 @@ func (m *Monitor) signIn(v *visit) error {
 		form.Fault = "That is not the administrator's token."
 		return m.page(v, fasthttp.StatusForbidden, "sign-in", "Sign in", form)
 	}
-	m.attempts.forget(v, v.client)
+	go m.attempts.forget(context.WithoutCancel(v), v.client) // which Redis may be long in doing
 	v.setCookie(m.keys.newCookie(time.Now()), sessionTime)
 	v.redirect(form.Next)
 	return nil

@@ -13,10 +13,12 @@ import (
 	"chat-system/internal/chat"
 )
 
-// Above is a position in the stream of a partition.
+// Above is a position in the stream of a partition, and how many entries above it are counted at most: that bounds what it costs
+// Redis, which reads them for it, and bodies may be 64 KiB each.
 type Above struct {
 	Partition int
 	Version   chat.Version
+	Most      int
 }
 
 // Backlog is what the stream of a partition holds, and what of it lies above a position.
@@ -29,24 +31,23 @@ type Backlog struct {
 	Above  int64        // entries above the position; -1: more than were counted
 }
 
-// Backlogs looks at streams in one round trip. It counts so many entries above each position at most, which bounds what it costs
-// Redis: bodies may be 64 KiB each.
-func (q *Queue) Backlogs(ctx context.Context, of []Above, most int) ([]Backlog, error) {
+// Backlogs looks at streams in one round trip.
+func (q *Queue) Backlogs(ctx context.Context, of []Above) ([]Backlog, error) {
 	pipe := q.rdb.Pipeline()
 	replies := make([]*redis.Cmd, len(of))
 	for i, a := range of {
-		replies[i] = pipe.EvalSha(ctx, q.scripts.backlog.sha, []string{streamKey(a.Partition)}, most, a.Version.ID())
+		replies[i] = pipe.EvalSha(ctx, q.scripts.backlog.sha, []string{streamKey(a.Partition)}, a.Most, a.Version.ID())
 	}
 	_, _ = pipe.Exec(ctx) // each reply has its error
 	all := make([]Backlog, len(of))
 	for i, a := range of {
 		reply, err := replies[i].Result()
 		if err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
-			reply, err = q.run(ctx, q.scripts.backlog, []string{streamKey(a.Partition)}, most, a.Version.ID())
+			reply, err = q.run(ctx, q.scripts.backlog, []string{streamKey(a.Partition)}, a.Most, a.Version.ID())
 		}
 		l, err := list(reply, err)
 		if err == nil {
-			all[i], err = decodeBacklog(l, int64(most))
+			all[i], err = decodeBacklog(l, int64(a.Most))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look at partition %d: %w", a.Partition, err)

@@ -13,7 +13,7 @@ func TestBacklogsTellWhatLiesAboveAPosition(t *testing.T) {
 		p := b.q.Partition(s)
 		look := func(above chat.Version, most int) Backlog {
 			t.Helper()
-			seen, err := b.q.Backlogs(t.Context(), []Above{{p, above}, {p, above}}, most)
+			seen, err := b.q.Backlogs(t.Context(), []Above{{p, above, most}, {p, above, most}})
 			if err != nil || seen[0].Millis == 0 {
 				t.Fatal(seen, err)
 			}

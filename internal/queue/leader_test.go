@@ -2,6 +2,7 @@ package queue
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -10,11 +11,11 @@ func TestLeadersAreSaidWhileSomebodyAsks(t *testing.T) {
 	onEach(t, func(t *testing.T, b bundle) {
 		say := func() {
 			t.Helper()
-			if err := b.q.Lead(t.Context(), "flusher-0", []int{1}); err != nil {
+			if err := b.q.Lead(t.Context(), map[int]Leader{1: {"flusher-0", "its flushes fail\nfor a reason" + strings.Repeat("…", 200)}}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		ask := func() []string {
+		ask := func() []Leader {
 			t.Helper()
 			names, err := b.q.Leaders(t.Context())
 			if err != nil || len(names) != b.q.Partitions {
@@ -23,12 +24,12 @@ func TestLeadersAreSaidWhileSomebodyAsks(t *testing.T) {
 			return names
 		}
 		say()
-		if names := ask(); slices.ContainsFunc(names, func(s string) bool { return s != "" }) {
+		if names := ask(); slices.ContainsFunc(names, func(l Leader) bool { return l != Leader{} }) {
 			t.Errorf("%q were said to nobody", names)
 		}
 		say()
-		want := make([]string, b.q.Partitions)
-		want[1] = "flusher-0"
+		want := make([]Leader, b.q.Partitions)
+		want[1] = Leader{"flusher-0", "its flushes fail\nfor a reason" + strings.Repeat("…", 90)}
 		if names := ask(); !slices.Equal(names, want) {
 			t.Errorf("%q, want %q", names, want)
 		}
@@ -37,6 +38,14 @@ func TestLeadersAreSaidWhileSomebodyAsks(t *testing.T) {
 		}
 		if life := b.q.rdb.TTL(t.Context(), watchedKey).Val(); life <= 0 || life > watchedLife {
 			t.Errorf("somebody looks for %s", life)
+		}
+		if _, full := b.redis.(server); full {
+			if err := b.q.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+				t.Fatal(err)
+			}
+			if names, err := b.q.Leaders(t.Context()); err != nil || names != nil {
+				t.Errorf("a Redis that takes no writes: %q, %v", names, err)
+			}
 		}
 	})
 }

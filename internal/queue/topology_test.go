@@ -105,7 +105,7 @@ func TestPartitionsLieOnTheNodesOfACluster(t *testing.T) {
 		if _, err := b.q.Clean(t.Context(), p, 0, batch.Entries, 0); err != nil {
 			t.Fatal(err)
 		}
-		seen, err := b.q.Backlogs(t.Context(), []Above{{p, 0}, {p, batch.Entries[0].Version}}, 1)
+		seen, err := b.q.Backlogs(t.Context(), []Above{{p, 0, 1}, {p, batch.Entries[0].Version, 1}})
 		if err != nil || seen[0].Added != int64(len(batch.Entries)) || seen[0].Oldest != batch.Entries[0].Version || seen[1].Oldest != batch.Entries[1].Version {
 			t.Fatalf("partition %d: %+v, %v", p, seen, err)
 		}

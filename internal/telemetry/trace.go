@@ -68,8 +68,11 @@ func NewTraces(ctx context.Context, c TraceConfig) (*Traces, error) {
 	}
 	otel.SetLogger(logr.Discard()) // it would print variables that it does not understand, the secret ones too
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { x.say(err, 0) }))
-	options := []otlptracehttp.Option{otlptracehttp.WithHeaders(c.Headers)}
-	if os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" { // which is the whole address, and wins
+	var options []otlptracehttp.Option
+	if os.Getenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS") == "" { // which wins
+		options = append(options, otlptracehttp.WithHeaders(c.Headers))
+	}
+	if os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" { // likewise, and is the whole address
 		options = append(options, otlptracehttp.WithEndpointURL(strings.TrimSuffix(c.Endpoint, "/")+"/v1/traces"))
 	}
 	var err error

@@ -4,6 +4,7 @@
   const minutes = 5 * 60 * 1000;
   const every = 1000;
   const patience = 8000;
+  const gap = 15000;
   const $ = (id) => document.getElementById(id);
   const connection = $('connection');
 
@@ -84,7 +85,8 @@
     if (!known(ms)) return '–';
     if (ms < 1000) return `${number.format(ms)} ms`;
     if (ms < 60000) return `${rate.format(ms / 1000)} s`;
-    if (ms < 3600000) return `${number.format(ms / 60000)} min`;
+    const minutes = Math.floor(ms / 60000);
+    if (minutes < 60) return `${minutes} min ${Math.floor(ms / 1000) % 60} s`;
     return ms < 48 * 3600000 ? `${number.format(ms / 3600000)} h` : `${number.format(ms / 86400000)} d`;
   }
   function put(element, text, name) {
@@ -125,6 +127,12 @@
         series: [{}, ...lines.map((l) => ({ label: l.label, stroke: colour(l.colour), width: 2, dash: l.dash, points: { show: false }, spanGaps: false }))],
       }, [[], ...lines.map(() => [])], place);
     }
+    // add notes a point; lines don't go on over a time in which nobody looked.
+    function add(point) {
+      if (points.length && point.at <= newest()) return;
+      if (points.length && point.at - newest() > gap) points.push({ at: newest() + 1, accepted: null, flushed: null, waiting: [], lag: [] });
+      points.push(point);
+    }
     const newest = () => (points.length ? points[points.length - 1].at : Date.now());
 
     function draw() {
@@ -149,7 +157,7 @@
     function speeds(name) {
       return points.map((p, i) => {
         const before = points[i - 1];
-        if (!before || !known(p[name]) || !known(before[name]) || p[name] < before[name] || p.at - before.at > 15000) return null;
+        if (!before || !known(p[name]) || !known(before[name]) || p[name] < before[name]) return null;
         return (1000 * (p[name] - before[name])) / (p.at - before.at);
       });
     }
@@ -251,17 +259,18 @@
       const found = now.findings.length ? now.findings : [{ status: 'ok', text: 'Keeping up: what is accepted is stored at once, and nothing needs attention.', advice: '' }];
       list($('finding-list'), found).forEach((li, i) => {
         const f = found[i];
-        if (li.children.length !== 3) li.replaceChildren(...['strong', 'p', 'a'].map((tag) => document.createElement(tag)));
+        if (li.children.length !== 4) li.replaceChildren(...['strong', 'p', 'a', 'a'].map((tag) => document.createElement(tag)));
         if (li.className !== f.status) li.className = f.status;
         const lasted = now.at - f.since >= 1000 ? `, for ${span(now.at - f.since)}` : '';
-        put(li.children[0], f.since ? `${f.text} Since ${clock.format(f.since)}${lasted}.` : f.text);
+        put(li.children[0], f.since ? `${f.text} ${f.seen ? 'Seen since' : 'Since'} ${clock.format(f.since)}${lasted}.` : f.text);
         put(li.children[1], f.advice);
-        const more = li.children[2];
-        more.hidden = !f.runbook;
-        if (f.runbook && more.textContent !== `Runbook ${f.runbook}`) {
-          more.href = `/monitor/runbooks/${f.runbook}`;
-          put(more, `Runbook ${f.runbook}`);
-        }
+        const lead = (a, to, text) => {
+          a.hidden = !to;
+          if (to && a.getAttribute('href') !== to) a.href = to;
+          put(a, to ? text : '');
+        };
+        lead(li.children[2], f.page, 'Deal with them');
+        lead(li.children[3], f.runbook && `/monitor/runbooks/${f.runbook}`, `Runbook ${f.runbook}`);
       });
     }
 
@@ -277,10 +286,10 @@
 
     async function step() {
       const now = await (await ask(first ? '/monitor/data?history=1' : '/monitor/data')).json();
-      if (first) for (const p of now.history ?? []) points.push(p);
+      if (first) for (const p of now.history ?? []) add(p);
       first = false;
       const point = { at: now.at, accepted: now.accepted, flushed: now.flushed, waiting: now.partitions.map((p) => p.waiting), lag: now.partitions.map((p) => p.lag) };
-      if (!points.length || now.at > newest()) points.push(point);
+      add(point);
       while (points.length && points[0].at < newest() - minutes) points.shift();
       partitions(now);
       if (!charts.length) draw();
