@@ -235,6 +235,7 @@ type numbers struct {
 	Partitions        []struct {
 		State        string
 		Waiting, Lag *int64
+		Trouble      string
 	}
 	Engines []struct{ Name, Status string }
 	Letters map[string]int `json:"dead_letters"`

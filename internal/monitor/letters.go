@@ -159,7 +159,7 @@ func plural(n int, one, more string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return strconv.Itoa(n) + " " + more
+	return number64(int64(n)) + " " + more
 }
 
 // findLetters gives a page of those that a text is part of, and after which one to go on.

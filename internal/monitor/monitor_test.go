@@ -271,6 +271,38 @@ func TestNumbersMove(t *testing.T) {
 	})
 }
 
+func TestWhyFlushesFailIsShown(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	b.flush()
+	b.signIn()
+	token := b.newApplication("a")
+	b.post(token, "the counter goes on from here")
+	troubles := func() (all string) {
+		for _, p := range b.data().Partitions {
+			all += p.Trouble
+		}
+		return all
+	}
+	b.eventually("no trouble", func() bool { n := b.data(); return n.waiting() == 0 && troubles() == "" })
+	b.exec("RENAME TABLE messages TO hidden")
+	b.post(token, "x")
+	b.eventually("it is told why", func() bool { return strings.Contains(troubles(), "messages' doesn't exist") })
+	b.exec("RENAME TABLE hidden TO messages")
+	b.eventually("all is well again", func() bool { return b.data().waiting() == 0 && troubles() == "" })
+}
+
+func TestSigningInWithoutRedis(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	b.redis.Pause()
+	b.signIn()
+	if r := b.get("/monitor"); r.StatusCode != http.StatusOK {
+		t.Errorf("%d", r.StatusCode)
+	}
+	b.redis.Resume()
+}
+
 func TestABrokenEngineIsShownAndTheRestStays(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
