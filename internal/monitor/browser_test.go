@@ -261,6 +261,7 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.look("overview-broken")
 	b.redis.Resume()
 	w.sees("!document.querySelector('#engine-list .bad')")
+	w.sees("document.querySelector('#engine-list .facts').textContent.includes('It did not from ')")
 
 	// the pod that answers is killed, and another one takes its place: the page goes on by itself
 	value[chromedp.Void](w, "window.same = true")

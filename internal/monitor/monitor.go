@@ -69,7 +69,7 @@ func New(c Config) *Monitor {
 		Config: c, keys: newKeys(c.AdminToken), attempts: newAttempts(c.Redis.Redis()),
 		letters: flusher.DeadLetters{DB: c.DB, Indexes: c.Indexes},
 	}
-	m.sampler = &sampler{Config: &m.Config, backlog: make([]backlog, c.Queue.Partitions), letters: map[string]int{}}
+	m.sampler = &sampler{Config: &m.Config, backlog: make([]backlog, c.Queue.Partitions), letters: map[string]int{}, away: map[string]spell{}}
 	return m
 }
 

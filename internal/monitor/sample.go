@@ -15,6 +15,7 @@ import (
 
 const (
 	sampleAge    = 900 * time.Millisecond // below the second after which a page asks again
+	remembered   = 15 * time.Minute       // that an engine was away
 	unseen       = 10 * time.Second       // after which looking begins anew
 	naming       = 4 * time.Second        // in which those who lead have said so, once somebody looks
 	lettersAge   = 5 * time.Second        // they are counted, which takes its time where they are many
@@ -59,10 +60,17 @@ type engine struct {
 	Name   string `json:"name"`
 	Status string `json:"status"` // ok, warning, failed or off
 	Detail string `json:"detail"`
-	Millis int64  `json:"ms"` // that it took to answer
+	Millis int64  `json:"ms"`   // that it took to answer
+	Away   *spell `json:"away"` // when it was seen away, a while ago; null: it was not
 
 	memory int64 // percent of it that is used, where that is much
 	err    error // why it failed, for the log
+}
+
+// spell is a time, Unix milliseconds.
+type spell struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
 }
 
 // point is what charts remember of a sample.
@@ -93,6 +101,7 @@ type sampler struct {
 	at      time.Time
 	begun   time.Time        // since when somebody has been looking
 	failing map[string]int64 // engines that did not answer, and since when they have been seen so, Unix milliseconds
+	away    map[string]spell // when engines were that answer again
 	last    *sample
 	history []point
 	cursors cursors // the last that were read: while the database is away nothing moves them
@@ -147,12 +156,18 @@ func (s *sampler) take(ctx context.Context) *sample {
 		s.begun = time.Now() // they were not asked to say so
 	}
 	s.partitions(now, answer)
-	for _, e := range now.Engines {
-		if e.Status != "failed" {
+	for i, e := range now.Engines {
+		since, failing := s.failing[e.Name]
+		switch {
+		case e.Status != "failed" && failing:
+			s.away[e.Name] = spell{since, now.At}
 			delete(s.failing, e.Name)
-		} else if s.failing[e.Name] == 0 {
+		case e.Status == "failed" && !failing:
 			s.failing[e.Name] = now.At
 			s.Log.Warn("the monitoring page finds an engine that does not answer", "engine", e.Name, "error", e.err)
+		}
+		if a, was := s.away[e.Name]; was && now.At-a.To < remembered.Milliseconds() {
+			now.Engines[i].Away = &a
 		}
 	}
 	now.Findings = s.findings(now, func(name string) *int64 { return new(s.failing[name]) })

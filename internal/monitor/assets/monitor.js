@@ -247,7 +247,9 @@
         if (li.children.length !== 3) li.replaceChildren(...['h3', 'p', 'p'].map((tag) => document.createElement(tag)));
         put(li.children[0], e.name);
         put(li.children[1], word, how);
-        put(li.children[2], e.detail || `answers in ${span(e.ms)}`, 'facts');
+        const state = e.detail || `answers in ${span(e.ms)}`;
+        const was = e.away && e.status !== 'failed' ? `. It did not from ${clock.format(e.away.from)} to ${clock.format(e.away.to)}` : '';
+        put(li.children[2], was ? state.replace(/\.$/, '') + was : state, 'facts');
       });
       const silent = now.engines.slice(0, 2).find((e) => e.status === 'failed'); // the last is search, on which it does not rest
       const best = silent ? `Not known while ${silent.name} does not answer.` : 'Nothing weakens it: every acknowledged write is synced to disk.';
@@ -256,7 +258,11 @@
     }
 
     function findings(now) {
-      const found = now.findings.length ? now.findings : [{ status: 'ok', text: 'Keeping up: what is accepted is stored at once, and nothing needs attention.', advice: '' }];
+      const found = [...now.findings];
+      if (!found.some((f) => f.status === 'failed')) {
+        const rest = found.length ? 'but there is something to look at.' : 'and nothing needs attention.';
+        found.unshift({ status: 'ok', text: `Keeping up: what is accepted is stored at once, ${rest}`, advice: '' });
+      }
       list($('finding-list'), found).forEach((li, i) => {
         const f = found[i];
         if (li.children.length !== 4) li.replaceChildren(...['strong', 'p', 'a', 'a'].map((tag) => document.createElement(tag)));
