@@ -55,7 +55,7 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 		})
 	case p.behind > 0 && database.Status != "failed":
 		f := finding{
-			Status: "failed", Runbook: "ChatOldestEntryTooOld", Since: p.since, Text: fmt.Sprintf("Not keeping up: %d of %d partitions are behind, most of all %d.", p.behind, len(now.Partitions), p.last),
+			Status: "failed", Runbook: "ChatOldestEntryTooOld", Since: p.since, Text: fmt.Sprintf("Not keeping up: %d of %d partitions behind, most of all %d.", p.behind, len(now.Partitions), p.last),
 			Advice: "More is accepted than " + database.Name + " takes (docs/scaling.md tells what to raise), or flushes wait for a lock: the runbook tells how to find who holds it.",
 		}
 		if p.trouble != "" {

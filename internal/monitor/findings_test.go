@@ -31,7 +31,7 @@ func TestWhatAnOperatorIsTold(t *testing.T) {
 		"Redis is away":                          {[]func(*sample){broken("Redis")}, []string{"failed Nothing is accepted: Redis"}, 7},
 		"MySQL is away":                          {[]func(*sample){broken("MySQL"), behind}, []string{"failed Nothing is stored: MySQL"}, 7},
 		"nobody flushes what waits":              {[]func(*sample){behind, leaderless}, []string{"failed Not keeping up: nobody flushes 1 of 2 partitions."}, at - 60_000},
-		"more is accepted than flushed":          {[]func(*sample){behind}, []string{"failed Not keeping up: 1 of 2 partitions are behind, most of all 1."}, at - 60_000},
+		"more is accepted than flushed":          {[]func(*sample){behind}, []string{"failed Not keeping up: 1 of 2 partitions behind, most of all 1."}, at - 60_000},
 		"nobody flushes, nothing waits":          {[]func(*sample){leaderless}, []string{"warning Nobody flushes 1 of 2 partitions."}, 0},
 		"a dead letter":                          {[]func(*sample){func(s *sample) { s.Letters["open"] = 1 }}, []string{"warning 1 accepted write could not be stored."}, 0},
 		"search is away":                         {[]func(*sample){broken("Elasticsearch")}, []string{"warning Search does not answer."}, 7},
