@@ -9,10 +9,7 @@ import (
 	"chat-system/internal/queue"
 )
 
-const (
-	lookEvery   = time.Second // at the streams, for the metrics
-	countAtMost = 10_000      // entries of a stream, where they have to be counted
-)
+const lookEvery = time.Second // at the streams, for the metrics
 
 // backlog knows how many entries of a partition's stream one sink has not stored yet, without counting them: a stream
 // tells how many entries it was ever given, so it is enough to know how many those were at the sink's position. That is
@@ -152,10 +149,7 @@ func (bs *backlogs) of(p int) []*backlog {
 func (f *Flusher) lookAtBacklogs(ctx context.Context, led []int) {
 	ctx, cancel := context.WithTimeout(ctx, redisTime)
 	defer cancel()
-	most := 1
-	if !f.queue.Shebang { // an embedded Redis does not tell how many entries a stream was given: they are counted
-		most = countAtMost
-	}
+	most := f.queue.Counted(1)
 	var all []*backlog
 	var above []queue.Above
 	for _, p := range led {

@@ -44,9 +44,11 @@ func (a *attempts) allow(ctx context.Context, client string) (retry time.Duratio
 	return time.Minute - now.Sub(a.since), a.count <= attemptsPerMinute
 }
 
-// forget lets a client that knew the token begin anew.
-func (a *attempts) forget(ctx context.Context, client string) {
-	_, _, _ = (&probe[struct{}]{}).ask(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, a.redis.Reset(ctx, "chat:sign-in:"+client)
-	})
+// forget lets a client that knew the token begin anew. Nobody waits for it, which Redis may be long in doing.
+func (a *attempts) forget(client string) {
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+		defer cancel()
+		_ = a.redis.Reset(ctx, "chat:sign-in:"+client) // else they are forgotten with time
+	}()
 }

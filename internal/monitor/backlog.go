@@ -6,10 +6,9 @@ import (
 )
 
 const (
-	ticks        = 300    // that are remembered of a stream: five minutes of looking
-	counted      = 100    // entries of a stream, at most: Redis does nothing else meanwhile, and bodies may be 64 KiB each
-	countedAll   = 1600   // of all streams
-	countedLocal = 10_000 // as many, where they have to be counted
+	ticks      = 300  // that are remembered of a stream: five minutes of looking
+	counted    = 100  // entries of a stream, at most: Redis does nothing else meanwhile, and bodies may be 64 KiB each
+	countedAll = 1600 // of all streams
 )
 
 // tick is how many entries had been added when an entry was the last one.

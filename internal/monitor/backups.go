@@ -48,11 +48,11 @@ func (m *Monitor) listBackups(v *visit) error {
 		}
 	}
 	p := backupsPage{Backups: b.list, At: b.at.UTC()}
-	if b.err != nil {
+	switch {
+	case b.err != nil && b.at.IsZero():
 		p.Fault = "The backup controller does not answer."
-		if !b.at.IsZero() {
-			p.Fault = "The backup controller does not answer; what is shown is old."
-		}
+	case b.err != nil:
+		p.Fault = "The backup controller does not answer; what is shown is old."
 	}
 	return m.page(v, fasthttp.StatusOK, "backups", "Backups", p)
 }

@@ -1,7 +1,9 @@
 package monitor
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"chat-system/flusher"
@@ -24,7 +26,7 @@ type finding struct {
 
 // findings are what a sample shows, the worst first. since tells since when an engine has been seen failing.
 func (c *Config) findings(now *sample, since func(name string) *int64) []finding {
-	var failed, warnings []finding
+	found := []finding{}
 	redis, database, searching := now.Engines[0], now.Engines[1], now.Engines[2]
 	p := judge(now)
 	// away is an engine that does not answer: at the latest since the oldest entry waits for it.
@@ -36,20 +38,20 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 		return f
 	}
 	if redis.Status == "failed" {
-		failed = append(failed, away(redis, nil, finding{
+		found = append(found, away(redis, nil, finding{
 			Status: "failed", Runbook: "ChatWritesFailing", Text: "Nothing is accepted: " + redis.Name + " does not answer.",
 			Advice: "Clients are answered 503 and try again; what was acknowledged is safe. Bring it back: all goes on by itself.",
 		}))
 	}
 	if database.Status == "failed" {
-		failed = append(failed, away(database, p.since, finding{
+		found = append(found, away(database, p.since, finding{
 			Status: "failed", Runbook: "ChatOldestEntryTooOld", Text: "Nothing is stored: " + database.Name + " does not answer.",
 			Advice: "What is accepted waits in the queue until that is full" + p.room(c.Queue) + ". Bring it back: the queue is flushed by itself.",
 		}))
 	}
 	switch {
 	case p.behind > 0 && p.leaderless > 0:
-		failed = append(failed, finding{
+		found = append(found, finding{
 			Status: "failed", Runbook: "ChatNoLeader", Since: p.since, Text: fmt.Sprintf("Not keeping up: nobody flushes %d of %d partitions.", p.leaderless, len(now.Partitions)),
 			Advice: "Start a flusher. If some run, their log tells why they do not lead.",
 		})
@@ -61,48 +63,46 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 		if p.trouble != "" {
 			f.Advice = fmt.Sprintf("Flushes fail, that of partition %d with «%s». It is tried again; the runbook tells what to do.", p.troubled, p.trouble)
 		}
-		failed = append(failed, f)
+		found = append(found, f)
 	case p.leaderless > 0:
-		warnings = append(warnings, finding{
+		found = append(found, finding{
 			Status: "warning", Runbook: "ChatNoLeader", Text: fmt.Sprintf("Nobody flushes %d of %d partitions.", p.leaderless, len(now.Partitions)),
 			Advice: "Nothing waits in them yet. Start a flusher. If some run, their log tells why they do not lead.",
 		})
 	}
 	if p.crowded > 0 {
-		warnings = append(warnings, finding{
+		found = append(found, finding{
 			Status: "warning", Runbook: "ChatQueueNearlyFull", Text: fmt.Sprintf("The queue is nearly full: %d of %d partitions.", p.crowded, len(now.Partitions)),
 			Advice: "Once it is full (QUEUE_MAX_ENTRIES), writes are answered 503. What keeps it from being flushed is the cause to look for.",
 		})
 	}
 	if n := now.Letters[flusher.StateOpen]; n > 0 {
-		warnings = append(warnings, finding{
+		found = append(found, finding{
 			Status: "warning", Runbook: "ChatDeadLetters", Page: "/monitor/dead-letters", Text: plural(n, "accepted write could not be stored.", "accepted writes could not be stored."),
 			Advice: "The page of dead letters tells why, and can retry or discard them.",
 		})
 	}
 	switch {
 	case searching.Status == "failed":
-		warnings = append(warnings, away(searching, p.searchSince(now), finding{
+		found = append(found, away(searching, p.searchSince(now), finding{
 			Status: "warning", Runbook: "ChatSearchLag", Text: "Search does not answer.",
 			Advice: "Messages are accepted, stored and read, and the newest can't be found. What is missing is indexed once it is back.",
 		}))
 	case p.searchLag >= p.lag+behind.Milliseconds(): // what is not stored yet can't be found either
-		warnings = append(warnings, finding{
+		found = append(found, finding{
 			Status: "warning", Runbook: "ChatSearchLag", Since: p.searchSince(now), Text: "Search is behind.",
 			Advice: "Messages are stored and read, and are found later. If it falls further behind, " + searching.Name + " is the limit.",
 		})
 	}
 	if redis.Status == "warning" {
-		f := finding{
-			Status: "warning", Runbook: "ChatRedisMemoryNearlyFull", Text: fmt.Sprintf("%s uses %d %% of its memory.", redis.Name, redis.memory),
+		status := "warning"
+		if redis.memory >= nearlyFull {
+			status = "failed"
+		}
+		found = append(found, finding{
+			Status: status, Runbook: "ChatRedisMemoryNearlyFull", Text: fmt.Sprintf("%s uses %d %% of its memory.", redis.Name, redis.memory),
 			Advice: "At its bound nothing more is accepted. Give it more, or lower QUEUE_MAX_ENTRIES or FLUSHED_RETENTION.",
-		}
-		if redis.memory < nearlyFull {
-			warnings = append(warnings, f)
-		} else {
-			f.Status = "failed"
-			failed = append(failed, f)
-		}
+		})
 	}
 	for _, weakness := range now.Durability {
 		f := finding{Status: "warning", Runbook: "ChatRedisNotDurable", Text: weakness, Advice: "What is acknowledged may be lost if a server fails, until that is changed."}
@@ -111,10 +111,11 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 			f.Runbook, of = "ChatMySQLNotDurable", database
 		}
 		if of.Status != "failed" { // else it can't be known
-			warnings = append(warnings, f)
+			found = append(found, f)
 		}
 	}
-	return append(append([]finding{}, failed...), warnings...)
+	slices.SortStableFunc(found, func(a, b finding) int { return cmp.Compare(a.Status, b.Status) }) // failed comes before warning
+	return found
 }
 
 // judgement is what the partitions show together.

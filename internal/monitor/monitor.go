@@ -254,13 +254,13 @@ func (v *visit) query(name string) string { return string(v.http.QueryArgs().Pee
 func (v *visit) form(name string) string { return string(v.http.PostArgs().Peek(name)) }
 
 func (v *visit) setCookie(value string, age time.Duration) {
+	proto, _, _ := strings.Cut(string(v.http.Request.Header.Peek("X-Forwarded-Proto")), ",") // the first is the client's
 	var c fasthttp.Cookie
 	c.SetKey(cookieName)
 	c.SetValue(value)
 	c.SetPath("/monitor")
 	c.SetHTTPOnly(true)
-	c.SetSameSite(fasthttp.CookieSameSiteLaxMode)                                            // a link to the page from elsewhere works; a form from elsewhere is refused
-	proto, _, _ := strings.Cut(string(v.http.Request.Header.Peek("X-Forwarded-Proto")), ",") // the first is the client's
+	c.SetSameSite(fasthttp.CookieSameSiteLaxMode) // a link to the page from elsewhere works; a form from elsewhere is refused
 	c.SetSecure(strings.TrimSpace(proto) == "https")
 	if age < 0 {
 		c.SetExpire(fasthttp.CookieExpireDelete)

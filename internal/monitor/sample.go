@@ -211,12 +211,9 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 	var above []queue.Above
 	for p := range s.Queue.Partitions {
 		for i, rows := range sinks {
-			most := s.backlog[p].most(s.Queue.Partitions)
-			switch {
-			case i > 0:
-				most = 1 // of search the oldest alone is shown
-			case !s.Queue.Shebang:
-				most = countedLocal
+			most := 1 // of search the oldest alone is shown
+			if i == 0 {
+				most = s.Queue.Counted(s.backlog[p].most(s.Queue.Partitions))
 			}
 			var at chat.Version // 0: nothing is stored yet
 			if r := slices.IndexFunc(rows, func(c db.FlushCursor) bool { return int(c.PartitionID) == p }); r >= 0 {

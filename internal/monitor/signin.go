@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"context"
 	"math"
 	"net/url"
 	"strconv"
@@ -51,7 +50,7 @@ func (m *Monitor) signIn(v *visit) error {
 		form.Fault = "That is not the administrator's token."
 		return m.page(v, fasthttp.StatusForbidden, "sign-in", "Sign in", form)
 	}
-	go m.attempts.forget(context.WithoutCancel(v), v.client) // which Redis may be long in doing
+	m.attempts.forget(v.client)
 	v.setCookie(m.keys.newCookie(time.Now()), sessionTime)
 	v.redirect(form.Next)
 	return nil

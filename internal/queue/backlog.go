@@ -31,6 +31,17 @@ type Backlog struct {
 	Above  int64        // entries above the position; -1: more than were counted
 }
 
+const countEmbedded = 10_000
+
+// Counted is how many entries are to be counted where so many would do: an embedded Redis does not tell how many a stream was
+// given, so there they have to be.
+func (q *Queue) Counted(most int) int {
+	if !q.Shebang {
+		return countEmbedded
+	}
+	return most
+}
+
 // Backlogs looks at streams in one round trip.
 func (q *Queue) Backlogs(ctx context.Context, of []Above) ([]Backlog, error) {
 	pipe := q.rdb.Pipeline()

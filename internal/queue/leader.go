@@ -22,8 +22,8 @@ type Leader struct {
 	Trouble string // why its flushes fail; empty: they don't
 }
 
-// Leaders tells for people, by partition, who flushes it. Nothing else depends on it. Flushers say it for some seconds after somebody has asked, so the first answer may be empty. It is nil where Redis
-// takes no writes, so that they can't be asked.
+// Leaders tells for people, by partition, who flushes it. Nothing else depends on it. Flushers say it for some seconds after
+// somebody has asked, so the first answer may be empty. It is nil where Redis takes no writes, so that they can't be asked.
 func (q *Queue) Leaders(ctx context.Context) ([]Leader, error) {
 	pipe := q.rdb.Pipeline()
 	watched := pipe.Set(ctx, watchedKey, "", watchedLife)

@@ -4,7 +4,7 @@
   const minutes = 5 * 60 * 1000;
   const every = 1000;
   const patience = 8000;
-  const gap = 15000;
+  const gap = 15000; // between two points: in a longer one nobody looked
   const $ = (id) => document.getElementById(id);
   const connection = $('connection');
 
@@ -85,8 +85,7 @@
     if (!known(ms)) return '–';
     if (ms < 1000) return `${number.format(ms)} ms`;
     if (ms < 60000) return `${rate.format(ms / 1000)} s`;
-    const minutes = Math.floor(ms / 60000);
-    if (minutes < 60) return `${minutes} min ${Math.floor(ms / 1000) % 60} s`;
+    if (ms < 3600000) return `${Math.floor(ms / 60000)} min ${Math.floor(ms / 1000) % 60} s`;
     return ms < 48 * 3600000 ? `${number.format(ms / 3600000)} h` : `${number.format(ms / 86400000)} d`;
   }
   function put(element, text, name) {
