@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"github.com/redis/go-redis/v9"
+
+	"chat-system/internal/chat"
 )
 
 // check ends the load and holds every pod against what was acknowledged, and then the tables, once all is flushed.
@@ -123,6 +125,29 @@ func (l *load) storesAll(s *service) {
 		}
 		return true
 	})
+}
+
+// passed waits until the flushers have stored what is in the streams when it is called: edits, chats and the marks of
+// openings, too, which storesAll does not look at.
+func (s *service) passed() {
+	s.t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: s.redis.Addr})
+	defer func() { _ = client.Close() }()
+	for p := range partitions {
+		last, err := client.XRevRangeN(s.t.Context(), fmt.Sprintf("chat:{%d}:stream", p), "+", "-", 1).Result()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if len(last) == 0 {
+			continue
+		}
+		end, err := chat.ParseVersion(last[0].ID)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		cursor := fmt.Sprintf("SELECT COUNT(*) FROM flush_cursors WHERE sink = 'mysql' AND partition_id = %d AND position >= %d", p, end)
+		until(s.t, "what was accepted is stored", func() bool { return s.one(cursor) == 1 })
+	}
 }
 
 // drained waits until everything that is accepted is stored, and taken out of pending.

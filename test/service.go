@@ -2,6 +2,7 @@ package test
 
 import (
 	"database/sql"
+	"fmt"
 	"testing"
 
 	_ "github.com/go-sql-driver/mysql" // the checks read the tables themselves
@@ -20,6 +21,8 @@ type service struct {
 	flushers []*process
 }
 
+const partitions = 4
+
 // newService starts engines, migrates, and runs that many pods and flushers.
 func newService(t *testing.T, pods, flushers int, env ...string) *service {
 	t.Helper()
@@ -30,7 +33,7 @@ func newService(t *testing.T, pods, flushers int, env ...string) *service {
 func newServiceOn(t *testing.T, m *enginetest.MySQLServer, r *enginetest.RedisServer, pods, flushers int, env ...string) *service {
 	t.Helper()
 	s := &service{t: t, mysql: m, redis: r}
-	s.env = []string{"DATABASE_URL=" + m.DSN, "REDIS_URL=" + r.URL, "ELASTICSEARCH_URL=", "PARTITIONS=4", "FLUSH_MAX_WAIT=10ms"}
+	s.env = []string{"DATABASE_URL=" + m.DSN, "REDIS_URL=" + r.URL, "ELASTICSEARCH_URL=", fmt.Sprintf("PARTITIONS=%d", partitions), "FLUSH_MAX_WAIT=10ms"}
 	s.env = append(s.env, env...)
 	if _, err := run(t, s.env, "migrate"); err != nil {
 		t.Fatal(err)
