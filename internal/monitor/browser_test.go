@@ -301,6 +301,7 @@ func TestTenThousandDeadLetters(t *testing.T) { //nolint:paralleltest // as abov
 	w.look("overview-letters")
 	w.click(".tiles a")
 	w.sees("document.querySelectorAll('.letters li').length === 50")
+	w.sees("document.querySelector('.found .facts').textContent === '10\u202f000 are open.'")
 	seen := 50
 	for value[bool](w, "!!document.querySelector('.found > p a')") && seen < 200 {
 		first := value[string](w, "document.querySelector('.letters li').id")

@@ -101,6 +101,7 @@ type lettersPage struct {
 	State   string
 	States  []string
 	Query   string
+	Total   string // how many there are in this state, whatever their text; empty: not known
 	Letters []letter
 	Next    string // where the following page begins; empty: there is none
 	Looked  bool   // whether it was found by a search that has not come to the end
@@ -118,6 +119,9 @@ func (m *Monitor) listLetters(v *visit) error {
 	found, next, err := m.findLetters(v, p.State, strings.ToLower(p.Query), after)
 	if err != nil {
 		return m.away(v, err)
+	}
+	if n, ok := m.sampler.counts(v)[p.State]; ok && len(found) > 0 {
+		p.Total = plural(n, "is "+p.State+".", "are "+p.State+".")
 	}
 	for _, l := range found {
 		p.Letters = append(p.Letters, newLetter(l))

@@ -343,6 +343,9 @@ func TestDeadLettersAreDealtWith(t *testing.T) {
 			t.Errorf("%s is not listed", id)
 		}
 	}
+	if !strings.Contains(list.body, "4 are open.") {
+		t.Errorf("how many there are: %s", list.body)
+	}
 	if r := b.get("/monitor/dead-letters?q=poison+2"); strings.Count(r.body, `class="reason"`) != 1 {
 		t.Errorf("a search: %s", r.body)
 	}
@@ -364,6 +367,9 @@ func TestDeadLettersAreDealtWith(t *testing.T) {
 	}
 	if r := b.submit("/monitor/dead-letters/discard", b.form("id", ids[1], "confirmed", "yes")); r.Header.Get("Location") != "/monitor/dead-letters?discarded=1" {
 		t.Errorf("a discard: %d %s", r.StatusCode, r.Header.Get("Location"))
+	}
+	if r := b.get("/monitor/dead-letters?state=discarded"); !strings.Contains(r.body, "1 is discarded.") {
+		t.Errorf("how many are discarded: %s", r.body)
 	}
 	if r := b.submit("/monitor/dead-letters/retry-all", b.form()); r.Header.Get("Location") != "/monitor/dead-letters?stored=2" {
 		t.Errorf("all: %d %s", r.StatusCode, r.Header.Get("Location"))

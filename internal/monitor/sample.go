@@ -279,6 +279,14 @@ func (s *sampler) countLetters(ctx context.Context) {
 	s.letters = counts
 }
 
+// counts is how many dead letters there are by state, as of some seconds ago; empty where they were never counted.
+func (s *sampler) counts(ctx context.Context) map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.countLetters(ctx)
+	return s.letters
+}
+
 // recount makes the next sample count dead letters, after some were dealt with.
 func (s *sampler) recount() {
 	s.mu.Lock()
