@@ -195,7 +195,7 @@ func (f *Flusher) tell(ctx context.Context, led []int) {
 	defer cancel()
 	leaders := map[int]queue.Leader{}
 	for _, p := range led {
-		l := queue.Leader{Name: f.Name}
+		l := queue.Leader{Name: f.Name, SearchTrouble: f.sinks.trouble()}
 		if why := f.workers[p].trouble.Load(); why != nil {
 			l.Trouble = *why
 		}

@@ -39,6 +39,7 @@ func newSink(s *sinks, name string) *sink {
 }
 
 func (s *sink) run(ctx context.Context) {
+	defer s.failing(s.name, nil)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	pause := minPause
@@ -51,6 +52,7 @@ func (s *sink) run(ctx context.Context) {
 		next := sinkTick
 		more, err := s.step(ctx)
 		s.failed = err != nil
+		s.failing(s.name, err)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.f.metrics.failures.WithLabelValues(sinkSearch).Inc()

@@ -131,6 +131,42 @@ func TestSearchFollowsTheStreamAndIsFilledWhenItCannot(t *testing.T) {
 	})
 }
 
+// Who looks is told why what is stored can't be found, and nothing once it can.
+func TestWhySearchIsBehindIsTold(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		b.config.Name = "flusher-0"
+		index := openIndex(t)
+		app := b.app()
+		c := b.chat(app)
+		told := func() (all []string) {
+			leaders, err := b.queue.Leaders(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range leaders {
+				if l.Name != b.config.Name {
+					return []string{"somebody does not lead yet"}
+				}
+				if l.SearchTrouble != "" {
+					all = append(all, l.SearchTrouble)
+				}
+			}
+			return all
+		}
+		stop := b.startWithSearch(index, 1_000_000)
+		defer stop()
+		b.until("nothing is wrong", func() bool { return len(told()) == 0 })
+		index.away.Store(true)
+		b.post(app, c, "plums")
+		b.until("it can't be written", func() bool { return slices.Contains(told(), errAway.Error()) })
+		index.away.Store(false)
+		b.until("all is well again", func() bool { return len(told()) == 0 && b.hits(index, app, c, "plums") == 1 })
+		index.gone.Store(true)
+		b.until("it can't be asked for its name", func() bool { return slices.Contains(told(), errAway.Error()) })
+	})
+}
+
 // Search that was never there delays nothing but search.
 func TestWritesAreAcceptedThoughSearchNeverCame(t *testing.T) {
 	t.Parallel()

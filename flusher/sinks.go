@@ -3,6 +3,7 @@ package flusher
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -36,11 +37,38 @@ type sinks struct {
 	bell    chan struct{} // rung by a new leader
 
 	backlogs backlogs
+
+	mu       sync.Mutex
+	troubles map[string]string // why sinks are behind, by name; of looking after them under ""
 }
 
 // Search adds the search indexes as sinks. It is called before Run.
 func (f *Flusher) Search(indexes Indexes, backlog int64) {
-	f.sinks = &sinks{f: f, indexes: indexes, backlog: max(1, backlog/int64(f.Partitions)), bell: make(chan struct{}, 1)}
+	f.sinks = &sinks{f: f, indexes: indexes, backlog: max(1, backlog/int64(f.Partitions)), bell: make(chan struct{}, 1), troubles: map[string]string{}}
+}
+
+// failing keeps why a sink is behind, for people; without an error it is not.
+func (s *sinks) failing(name string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		delete(s.troubles, name)
+	} else {
+		s.troubles[name] = err.Error()
+	}
+}
+
+// trouble is why one of the sinks is behind; empty: none fails.
+func (s *sinks) trouble() string {
+	if s == nil {
+		return ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.troubles)) {
+		return s.troubles[name]
+	}
+	return ""
 }
 
 // wake lets run look at once.
@@ -59,11 +87,12 @@ func (s *sinks) run(ctx context.Context) {
 	tick := time.NewTicker(sinkList)
 	defer tick.Stop()
 	for {
+		var lacking error
 		if s.f.chief() {
-			s.behind(ctx, s.ensure(ctx))
+			lacking = s.ensure(ctx)
 		}
 		names, err := s.list(ctx)
-		s.behind(ctx, err)
+		s.behind(ctx, errors.Join(lacking, err))
 		for _, name := range names {
 			if running[name] == nil {
 				sub, cancel := context.WithCancel(ctx)
@@ -89,9 +118,13 @@ func (s *sinks) run(ctx context.Context) {
 	}
 }
 
-// behind says that the sinks can't be looked after now.
+// behind says that the sinks can't be looked after now, where there is an error.
 func (s *sinks) behind(ctx context.Context, err error) {
-	if err != nil && ctx.Err() == nil {
+	if ctx.Err() != nil {
+		return
+	}
+	s.failing("", err)
+	if err != nil {
 		s.f.metrics.failures.WithLabelValues(sinkSearch).Inc()
 		s.f.Log.Warn("search is behind: its index can't be asked for", "error", err)
 	}

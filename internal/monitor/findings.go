@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"chat-system/db"
 	"chat-system/flusher"
 	"chat-system/internal/queue"
 )
@@ -84,15 +85,25 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 	}
 	switch {
 	case searching.Status == "failed":
-		found = append(found, away(searching, p.searchSince(now), finding{
+		f := finding{
 			Status: "warning", Runbook: "ChatSearchLag", Text: "Search does not answer.",
 			Advice: "Messages are accepted, stored and read, and the newest can't be found. What is missing is indexed once it is back.",
-		}))
+		}
+		if p.searchTrouble != "" {
+			f.Advice += fmt.Sprintf(" The flushers get «%s».", p.searchTrouble)
+		}
+		found = append(found, away(searching, p.searchSince(now), f))
 	case p.searchLag >= p.lag+behind.Milliseconds(): // what is not stored yet can't be found either
-		found = append(found, finding{
-			Status: "warning", Runbook: "ChatSearchLag", Since: p.searchSince(now), Text: "Search is behind.",
-			Advice: "Messages are stored and read, and are found later. If it falls further behind, " + searching.Name + " is the limit.",
-		})
+		f := finding{Status: "warning", Runbook: "ChatSearchLag", Since: p.searchSince(now), Text: "Search is behind."}
+		switch {
+		case p.searchTrouble != "":
+			f.Advice = fmt.Sprintf("Messages are stored and read. They can't be put into the index: «%s». It is tried again; the runbook tells what to do.", p.searchTrouble)
+		case p.filling:
+			f.Advice = "Messages are stored and read. The index is being filled from " + database.Name + ", which takes its time."
+		default:
+			f.Advice = "Messages are stored and read, and are found later. If it falls further behind, " + searching.Name + " is the limit."
+		}
+		found = append(found, f)
 	}
 	if redis.Status == "warning" {
 		status := "warning"
@@ -130,6 +141,9 @@ type judgement struct {
 	waiting    int64  // entries
 	trouble    string // why flushes of a partition that is behind fail
 	troubled   int    // which
+
+	searchTrouble string // why search is behind
+	filling       bool   // an index is filled from the tables
 }
 
 func judge(now *sample) (j judgement) {
@@ -149,6 +163,8 @@ func judge(now *sample) (j judgement) {
 		if p.SearchLag != nil {
 			j.searchLag = max(j.searchLag, *p.SearchLag)
 		}
+		j.searchTrouble = cmp.Or(j.searchTrouble, p.SearchTrouble)
+		j.filling = j.filling || p.Search == db.StateResync
 		if p.State != "behind" {
 			continue
 		}

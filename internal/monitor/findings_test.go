@@ -4,8 +4,33 @@ import (
 	"strings"
 	"testing"
 
+	"chat-system/db"
 	"chat-system/docs/runbooks"
 )
+
+func TestAnOperatorIsToldWhySearchIsBehind(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		engine    string
+		partition partition
+		want      string
+	}{
+		{"ok", partition{Search: db.StateFollow}, "Elasticsearch is the limit"},
+		{"ok", partition{Search: db.StateFollow, SearchTrouble: "the index takes no writes"}, "«the index takes no writes»"},
+		{"ok", partition{Search: db.StateResync}, "is being filled from MySQL"},
+		{"failed", partition{Search: db.StateFollow, SearchTrouble: "connection refused"}, "«connection refused»"},
+	} {
+		row.partition.SearchLag = new(int64(61_000))
+		s := &sample{
+			At: 1_000_000, Engines: []engine{{Name: "Redis", Status: "ok"}, {Name: "MySQL", Status: "ok"}, {Name: "Elasticsearch", Status: row.engine}},
+			Partitions: []partition{row.partition},
+		}
+		got := (&Config{}).findings(s, func(string) *int64 { return nil })
+		if len(got) != 1 || !strings.Contains(got[0].Advice, row.want) {
+			t.Errorf("%+v, want %s", got, row.want)
+		}
+	}
+}
 
 func TestWhatAnOperatorIsTold(t *testing.T) {
 	t.Parallel()

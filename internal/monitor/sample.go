@@ -53,6 +53,8 @@ type partition struct {
 	Trouble    string `json:"trouble"`    // why flushes fail; empty: they don't, or it is not known
 	SearchLag  *int64 `json:"search_lag"` // as lag, of search; null: search is off, or not known
 	Search     string `json:"search"`     // follow, resync, or off
+
+	SearchTrouble string `json:"search_trouble"` // as trouble, of search
 }
 
 // engine is how one of the engines does.
@@ -301,7 +303,7 @@ func (s *sampler) partitions(now *sample, a *redisAnswer) {
 	for p := range s.Queue.Partitions {
 		row := partition{Number: p, State: "unknown", Search: "off"}
 		if a != nil && a.leaders != nil {
-			row.Leader, row.Trouble = a.leaders[p].Name, a.leaders[p].Trouble
+			row.Leader, row.Trouble, row.SearchTrouble = a.leaders[p].Name, a.leaders[p].Trouble, a.leaders[p].SearchTrouble
 			row.Leaderless = row.Leader == "" && time.Since(s.begun) > naming
 		}
 		if i := slices.IndexFunc(s.cursors.database, func(c db.FlushCursor) bool { return int(c.PartitionID) == p }); i >= 0 {

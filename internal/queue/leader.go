@@ -18,8 +18,24 @@ const (
 
 // Leader is who flushes a partition, as people are told.
 type Leader struct {
-	Name    string // that the flusher gave itself; empty: none says so
-	Trouble string // why its flushes fail; empty: they don't
+	Name          string // that the flusher gave itself; empty: none says so
+	Trouble       string // why its flushes fail; empty: they don't
+	SearchTrouble string // why it can't bring search up to date; empty: it can
+}
+
+// text has a line for each: one that is left out is empty to whoever reads it, and a further one is passed over.
+func (l Leader) text() string {
+	line := func(s string) string {
+		return strings.ToValidUTF8(strings.ReplaceAll(s[:min(len(s), maxTrouble)], "\n", " "), "")
+	}
+	return l.Name + "\n" + line(l.Trouble) + "\n" + line(l.SearchTrouble)
+}
+
+func parseLeader(text string) (l Leader) {
+	l.Name, text, _ = strings.Cut(text, "\n")
+	l.Trouble, text, _ = strings.Cut(text, "\n")
+	l.SearchTrouble, _, _ = strings.Cut(text, "\n")
+	return l
 }
 
 // Leaders tells for people, by partition, who flushes it. Nothing else depends on it. Flushers say it for some seconds after
@@ -38,7 +54,7 @@ func (q *Queue) Leaders(ctx context.Context) ([]Leader, error) {
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return nil, fmt.Errorf("ask who flushes partition %d: %w", p, err)
 		}
-		all[p].Name, all[p].Trouble, _ = strings.Cut(text, "\n")
+		all[p] = parseLeader(text)
 	}
 	if watched.Err() != nil {
 		return nil, nil //nolint:nilerr // they were read, and mean nothing
@@ -54,7 +70,7 @@ func (q *Queue) Lead(ctx context.Context, leaders map[int]Leader) error {
 	}
 	pipe := q.rdb.Pipeline()
 	for p, l := range leaders {
-		pipe.Set(ctx, leaderKey(p), l.Name+"\n"+strings.ToValidUTF8(l.Trouble[:min(len(l.Trouble), maxTrouble)], ""), leaderLife)
+		pipe.Set(ctx, leaderKey(p), l.text(), leaderLife)
 	}
 	_, err = pipe.Exec(ctx)
 	return err

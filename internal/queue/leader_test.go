@@ -11,7 +11,7 @@ func TestLeadersAreSaidWhileSomebodyAsks(t *testing.T) {
 	onEach(t, func(t *testing.T, b bundle) {
 		say := func() {
 			t.Helper()
-			if err := b.q.Lead(t.Context(), map[int]Leader{1: {"flusher-0", "its flushes fail\nfor a reason" + strings.Repeat("…", 200)}}); err != nil {
+			if err := b.q.Lead(t.Context(), map[int]Leader{0: {Name: "flusher-1"}, 1: {"flusher-0", "its flushes fail\nfor a reason" + strings.Repeat("…", 200), "there is\nno index"}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -29,7 +29,8 @@ func TestLeadersAreSaidWhileSomebodyAsks(t *testing.T) {
 		}
 		say()
 		want := make([]Leader, b.q.Partitions)
-		want[1] = Leader{"flusher-0", "its flushes fail\nfor a reason" + strings.Repeat("…", 90)}
+		want[0] = Leader{Name: "flusher-1"}
+		want[1] = Leader{"flusher-0", "its flushes fail for a reason" + strings.Repeat("…", 90), "there is no index"}
 		if names := ask(); !slices.Equal(names, want) {
 			t.Errorf("%q, want %q", names, want)
 		}
