@@ -237,10 +237,11 @@ type numbers struct {
 		Waiting, Lag *int64
 		Trouble      string
 	}
-	Engines []struct{ Name, Status string }
-	Letters map[string]int `json:"dead_letters"`
-	Empty   bool
-	History []struct{ At int64 }
+	Engines  []struct{ Name, Status string }
+	Findings []struct{ Text, Advice string }
+	Letters  map[string]int `json:"dead_letters"`
+	Empty    bool
+	History  []struct{ At int64 }
 }
 
 func (b *bundle) data() (n numbers) {

@@ -39,10 +39,18 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 		return f
 	}
 	if redis.Status == "failed" {
-		found = append(found, away(redis, nil, finding{
+		f := finding{
 			Status: "failed", Runbook: "ChatWritesFailing", Text: "Nothing is accepted: " + redis.Name + " does not answer.",
 			Advice: "Clients are answered 503 and try again; what was acknowledged is safe. Bring it back: all goes on by itself.",
-		}))
+		}
+		if redis.refusal != "" {
+			f.Text = "Nothing is accepted: " + redis.Name + " takes no writes."
+			f.Advice = fmt.Sprintf("It says «%s». Clients are answered 503 and try again; what was acknowledged is safe. Once it takes writes, all goes on by itself.", redis.refusal)
+		}
+		if redis.memory >= nearlyFull {
+			f.Runbook = "ChatRedisMemoryNearlyFull"
+		}
+		found = append(found, away(redis, nil, f))
 	}
 	if database.Status == "failed" {
 		found = append(found, away(database, p.since, finding{

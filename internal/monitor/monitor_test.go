@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"chat-system/docs/runbooks"
 	"chat-system/internal/backup"
 	"chat-system/internal/monitor"
@@ -290,6 +292,25 @@ func TestWhyFlushesFailIsShown(t *testing.T) {
 	b.eventually("it is told why", func() bool { return strings.Contains(troubles(), "messages' doesn't exist") })
 	b.exec("RENAME TABLE hidden TO messages")
 	b.eventually("all is well again", func() bool { return b.data().waiting() == 0 && troubles() == "" })
+}
+
+func TestARedisThatTakesNoWritesIsShown(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	b.flush()
+	b.signIn()
+	b.newApplication("a")
+	client := redis.NewClient(&redis.Options{Addr: b.redis.Addr})
+	t.Cleanup(func() { _ = client.Close() })
+	b.eventually("all is well", func() bool { return b.data().engine("Redis") == "ok" })
+	b.must(client.ConfigSet(t.Context(), "min-replicas-to-write", "1").Err())
+	b.eventually("it is told, and why", func() bool {
+		n := b.data()
+		return n.engine("Redis") == "failed" && n.Accepted != nil && len(n.Findings) > 0 &&
+			n.Findings[0].Text == "Nothing is accepted: Redis takes no writes." && strings.Contains(n.Findings[0].Advice, "NOREPLICAS")
+	})
+	b.must(client.ConfigSet(t.Context(), "min-replicas-to-write", "0").Err())
+	b.eventually("all is well again", func() bool { n := b.data(); return n.engine("Redis") == "ok" && len(n.Findings) == 0 })
 }
 
 func TestSigningInWithoutRedis(t *testing.T) {

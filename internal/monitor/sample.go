@@ -2,10 +2,13 @@ package monitor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"chat-system/db"
 	"chat-system/flusher"
@@ -65,8 +68,9 @@ type engine struct {
 	Millis int64  `json:"ms"`   // that it took to answer
 	Away   *spell `json:"away"` // when it was seen away, a while ago; null: it was not
 
-	memory int64 // percent of it that is used, where that is much
-	err    error // why it failed, for the log
+	memory  int64  // percent of it that is used, where that is much
+	refusal string // why it takes no writes, though it answers
+	err     error  // why it failed, for the log
 }
 
 // spell is a time, Unix milliseconds.
@@ -115,8 +119,9 @@ type sampler struct {
 
 type redisAnswer struct {
 	backlogs [][]queue.Backlog // by partition: of the database, then of each search index
-	leaders  []queue.Leader    // by partition
+	leaders  []queue.Leader    // by partition; nil: they can't be asked
 	memory   queue.Memory
+	refusal  error // of a write
 }
 
 // sample gives the newest sample; with past, what was seen before, too.
@@ -166,7 +171,7 @@ func (s *sampler) take(ctx context.Context) *sample {
 			delete(s.failing, e.Name)
 		case e.Status == "failed" && !failing:
 			s.failing[e.Name] = now.At
-			s.Log.Warn("the monitoring page finds an engine that does not answer", "engine", e.Name, "error", e.err)
+			s.Log.Warn("the monitoring page finds an engine that fails", "engine", e.Name, "error", e.err)
 		}
 		if a, was := s.away[e.Name]; was && now.At-a.To < remembered.Milliseconds() {
 			now.Engines[i].Away = &a
@@ -232,6 +237,10 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 		}
 		if err == nil && !s.Local {
 			a.leaders, err = s.Queue.Leaders(ctx)
+			var refusal redis.Error
+			if errors.As(err, &refusal) {
+				a.refusal, err = refusal, nil
+			}
 		}
 		return a, err
 	})
@@ -245,6 +254,9 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 	case a.memory.Crowded():
 		e.Status, e.memory = "warning", 100*a.memory.Used/a.memory.Max
 		e.Detail = fmt.Sprintf("It uses %d %% of its memory.", e.memory)
+	}
+	if a.refusal != nil {
+		e.Status, e.Detail, e.refusal, e.err = "failed", "It takes no writes: nothing can be accepted.", a.refusal.Error(), a.refusal
 	}
 	return e, &a
 }

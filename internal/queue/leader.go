@@ -39,7 +39,7 @@ func parseLeader(text string) (l Leader) {
 }
 
 // Leaders tells for people, by partition, who flushes it. Nothing else depends on it. Flushers say it for some seconds after
-// somebody has asked, so the first answer may be empty. It is nil where Redis takes no writes, so that they can't be asked.
+// somebody has asked, so the first answer may be empty. Where Redis takes no writes they can't be asked, and its error says why.
 func (q *Queue) Leaders(ctx context.Context) ([]Leader, error) {
 	pipe := q.rdb.Pipeline()
 	watched := pipe.Set(ctx, watchedKey, "", watchedLife)
@@ -48,6 +48,9 @@ func (q *Queue) Leaders(ctx context.Context) ([]Leader, error) {
 		names[p] = pipe.Get(ctx, leaderKey(p))
 	}
 	_, _ = pipe.Exec(ctx) // each reply has its error
+	if err := watched.Err(); err != nil {
+		return nil, fmt.Errorf("say that somebody asks who flushes: %w", err)
+	}
 	all := make([]Leader, len(names))
 	for p, said := range names {
 		text, err := said.Result()
@@ -55,9 +58,6 @@ func (q *Queue) Leaders(ctx context.Context) ([]Leader, error) {
 			return nil, fmt.Errorf("ask who flushes partition %d: %w", p, err)
 		}
 		all[p] = parseLeader(text)
-	}
-	if watched.Err() != nil {
-		return nil, nil //nolint:nilerr // they were read, and mean nothing
 	}
 	return all, nil
 }
