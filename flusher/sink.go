@@ -293,6 +293,7 @@ func (s *sink) write(ctx context.Context, messages []chat.Message) ([]search.Ref
 		}
 		return nil, err
 	}
+	s.failing(s.name, nil) // a filling may go on for long
 	s.f.metrics.rows.WithLabelValues(sinkSearch, "document").Add(float64(len(messages) - len(refusals)))
 	s.f.metrics.flushed(sinkSearch, len(messages), time.Since(start))
 	return refusals, nil

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -164,6 +165,44 @@ func TestWhySearchIsBehindIsTold(t *testing.T) {
 		b.until("all is well again", func() bool { return len(told()) == 0 && b.hits(index, app, c, "plums") == 1 })
 		index.gone.Store(true)
 		b.until("it can't be asked for its name", func() bool { return slices.Contains(told(), errAway.Error()) })
+	})
+}
+
+// What failed before is told no more once the index takes messages again, though filling it goes on for long.
+func TestFillingAnIndexIsNoTrouble(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		b.config.Name = "flusher-0"
+		index := openIndex(t)
+		app := b.app()
+		c := b.chat(app)
+		for range 1100 { // a page, and the rest
+			b.post(app, c, "plums")
+		}
+		b.flush()
+		rest, release := make(chan struct{}), make(chan struct{})
+		come := sync.OnceFunc(func() { close(rest) })
+		index.put = func(ms []chat.Message) {
+			if len(ms) < 1000 {
+				come()
+				<-release
+			}
+		}
+		told := func() string {
+			leaders, err := b.queue.Leaders(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return leaders[0].Name + ": " + leaders[0].SearchTrouble
+		}
+		index.away.Store(true)
+		stop := b.startWithSearch(index, 1_000_000)
+		defer stop()
+		defer close(release) // before stop, which waits for it
+		b.until("it can't be filled", func() bool { return told() == "flusher-0: "+errAway.Error() })
+		index.away.Store(false)
+		<-rest
+		b.until("it is filled", func() bool { return told() == "flusher-0: " })
 	})
 }
 

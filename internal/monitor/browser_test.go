@@ -257,11 +257,11 @@ func TestInABrowser(t *testing.T) { //nolint:paralleltest // a browser is slow e
 	w.sees("document.querySelector('#engine-list .bad')")
 	w.sees("document.querySelector('#finding-list .failed strong').textContent.startsWith('Nothing is accepted: Redis does not answer. Seen since ')")
 	w.sees("document.querySelector('#finding-list .failed a:not([hidden])').getAttribute('href') === '/monitor/runbooks/ChatWritesFailing'")
-	w.sees("document.querySelector('#durability').textContent === 'Not known while Redis does not answer.'")
+	w.sees("document.querySelector('#durability').textContent === 'Not known while Redis is broken.'")
 	w.look("overview-broken")
 	b.redis.Resume()
 	w.sees("!document.querySelector('#engine-list .bad')")
-	w.sees("document.querySelector('#engine-list .facts').textContent.includes('It did not from ')")
+	w.sees("document.querySelector('#engine-list .facts').textContent.includes('It was broken from ')")
 
 	// the pod that answers is killed, and another one takes its place: the page goes on by itself
 	value[chromedp.Void](w, "window.same = true")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"chat-system/db"
@@ -18,8 +19,9 @@ type finding struct {
 	Status string `json:"status"` // failed: clients notice it, or will; warning: they do not
 	Text   string `json:"text"`
 	Advice string `json:"advice"`
-	Since  *int64 `json:"since"` // Unix milliseconds; null: not known
-	Seen   bool   `json:"seen"`  // it was seen then, and may be older
+	Since  *int64 `json:"since"`  // Unix milliseconds; null: not known
+	Seen   bool   `json:"seen"`   // it was seen then, and may be older
+	Newest *int64 `json:"newest"` // likewise: when the newest that is stored was accepted; null: that says nothing here
 
 	Runbook string `json:"runbook"` // that says more
 	Page    string `json:"page"`    // where something can be done; empty: nowhere here
@@ -30,7 +32,7 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 	found := []finding{}
 	redis, database, searching := now.Engines[0], now.Engines[1], now.Engines[2]
 	p := judge(now)
-	// away is an engine that does not answer: at the latest since the oldest entry waits for it.
+	// away is an engine that fails: at the latest since the oldest entry waits for it.
 	away := func(e engine, oldest *int64, f finding) finding {
 		f.Since, f.Seen = since(e.Name), true
 		if oldest != nil && f.Since != nil && *oldest < *f.Since {
@@ -43,11 +45,17 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 			Status: "failed", Runbook: "ChatWritesFailing", Text: "Nothing is accepted: " + redis.Name + " does not answer.",
 			Advice: "Clients are answered 503 and try again; what was acknowledged is safe. Bring it back: all goes on by itself.",
 		}
-		if redis.refusal != "" {
-			f.Text = "Nothing is accepted: " + redis.Name + " takes no writes."
-			f.Advice = fmt.Sprintf("It says «%s». Clients are answered 503 and try again; what was acknowledged is safe. Once it takes writes, all goes on by itself.", redis.refusal)
+		if p.newest > 0 {
+			f.Newest = &p.newest
 		}
-		if redis.memory >= nearlyFull {
+		if p.refusing > 0 {
+			f.Text = "Nothing is accepted: " + redis.Name + " takes no writes."
+			if p.refusing < len(now.Partitions) {
+				f.Text, f.Newest = fmt.Sprintf("%d of %d partitions accept nothing: their %s takes no writes.", p.refusing, len(now.Partitions), redis.Name), nil
+			}
+			f.Advice = fmt.Sprintf("It says «%s». Clients are answered 503 and try again; what was acknowledged is safe. Once it takes writes, all goes on by itself.", p.refusal)
+		}
+		if strings.HasPrefix(p.refusal, "OOM ") {
 			f.Runbook = "ChatRedisMemoryNearlyFull"
 		}
 		found = append(found, away(redis, nil, f))
@@ -67,10 +75,16 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 	case p.behind > 0 && database.Status != "failed":
 		f := finding{
 			Status: "failed", Runbook: "ChatOldestEntryTooOld", Since: p.since, Text: fmt.Sprintf("Not keeping up: %d of %d partitions behind, most of all %d.", p.behind, len(now.Partitions), p.last),
-			Advice: "More is accepted than " + database.Name + " takes (docs/scaling.md tells what to raise), or flushes wait for a lock: the runbook tells how to find who holds it.",
 		}
-		if p.trouble != "" {
+		switch {
+		case p.trouble != "":
 			f.Advice = fmt.Sprintf("Flushes fail, that of partition %d with «%s». It is tried again; the runbook tells what to do.", p.troubled, p.trouble)
+		case p.standing > 0:
+			f.Advice = fmt.Sprintf("%s answers, and in %d of them nothing was stored for %d s: flushes hang, most likely for a lock. The runbook tells how to find who holds it.", database.Name, p.standing, p.stands/1000)
+		case p.unsure:
+			f.Advice = "Flushes hang, or more is accepted than " + database.Name + " takes: some seconds of looking tell which."
+		default:
+			f.Advice = "More is accepted than " + database.Name + " takes: docs/scaling.md tells what to raise."
 		}
 		found = append(found, f)
 	case p.leaderless > 0:
@@ -98,22 +112,36 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 			Advice: "Messages are accepted, stored and read, and the newest can't be found. What is missing is indexed once it is back.",
 		}
 		if p.searchTrouble != "" {
-			f.Advice += fmt.Sprintf(" The flushers get «%s».", p.searchTrouble)
+			f.Advice += fmt.Sprintf(" Flushers get «%s».", p.searchTrouble)
 		}
 		found = append(found, away(searching, p.searchSince(now), f))
 	case p.searchLag >= p.lag+behind.Milliseconds(): // what is not stored yet can't be found either
 		f := finding{Status: "warning", Runbook: "ChatSearchLag", Since: p.searchSince(now), Text: "Search is behind."}
 		switch {
-		case p.searchTrouble != "":
-			f.Advice = fmt.Sprintf("Messages are stored and read. They can't be put into the index: «%s». It is tried again; the runbook tells what to do.", p.searchTrouble)
+		case p.lagTrouble != "":
+			f.Advice = fmt.Sprintf("Messages are stored and read. They can't be put into the index: «%s». It is tried again; the runbook tells what to do.", p.lagTrouble)
 		case p.filling:
-			f.Advice = "Messages are stored and read. The index is being filled from " + database.Name + ", which takes its time."
+			f.Advice = "Messages are stored and read. An index is being filled from " + database.Name + ", which takes its time. If that is a reindex, searches use the old one meanwhile."
 		default:
 			f.Advice = "Messages are stored and read, and are found later. If it falls further behind, " + searching.Name + " is the limit."
 		}
 		found = append(found, f)
 	}
-	if redis.Status == "warning" {
+	for i, e := range now.Engines {
+		if !e.slow {
+			continue
+		}
+		found = append(found, finding{
+			Status: "warning", Since: since(e.Name), Seen: true, Text: e.Name + " is slow.",
+			Runbook: []string{"ChatWritesFailing", "ChatOldestEntryTooOld", "ChatSearchLag"}[i],
+			Advice: []string{
+				"Each write waits for it, and times out if it becomes slower. Look at its processor, its disk and the network.",
+				"What is accepted is stored later, and reads take longer. Look at its processor, its disk and the network.",
+				"Searches take longer. Look at its processor, its disk and the network.",
+			}[i],
+		})
+	}
+	if redis.memory > 0 && redis.Status != "failed" {
 		status := "warning"
 		if redis.memory >= nearlyFull {
 			status = "failed"
@@ -125,16 +153,40 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 	}
 	for _, weakness := range now.Durability {
 		f := finding{Status: "warning", Runbook: "ChatRedisNotDurable", Text: weakness, Advice: "What is acknowledged may be lost if a server fails, until that is changed."}
-		of := redis
+		unknown := redis.Status == "failed" && p.refusing == 0
 		if strings.HasPrefix(weakness, database.Name) {
-			f.Runbook, of = "ChatMySQLNotDurable", database
+			f.Runbook, unknown = "ChatMySQLNotDurable", database.Status == "failed"
 		}
-		if of.Status != "failed" { // else it can't be known
+		if !unknown {
 			found = append(found, f)
 		}
 	}
 	slices.SortStableFunc(found, func(a, b finding) int { return cmp.Compare(a.Status, b.Status) }) // failed comes before warning
 	return found
+}
+
+// qualify says of engines that answer what else they don't do, so that they are not told as well beside a finding.
+func (s *sample) qualify() {
+	j := judge(s)
+	but := [...]string{"", "", ""} // Redis, the database, search
+	switch {
+	case j.standing > 0:
+		but[1] = "It answers, and stores nothing."
+	case j.trouble != "":
+		but[1] = "It answers, and flushes fail."
+	}
+	if j.searchTrouble != "" {
+		but[2] = "It answers, and does not take what is to be indexed."
+	}
+	for i := range s.Engines {
+		e := &s.Engines[i]
+		if e.slow {
+			but[i] = cmp.Or(but[i], "It is slow: it answers in "+strconv.FormatInt(e.Millis, 10)+" ms.")
+		}
+		if e.Status == "ok" && but[i] != "" {
+			e.Status, e.Detail = "warning", but[i]
+		}
+	}
 }
 
 // judgement is what the partitions show together.
@@ -150,8 +202,15 @@ type judgement struct {
 	trouble    string // why flushes of a partition that is behind fail
 	troubled   int    // which
 
-	searchTrouble string // why search is behind
+	searchTrouble string // why a partition's messages can't be put into an index
+	lagTrouble    string // why one's that is behind can't
 	filling       bool   // an index is filled from the tables
+	refusing      int    // partitions of which Redis takes no writes
+	refusal       string // why
+	standing      int    // partitions that are behind, and in which nothing was stored for a while
+	stands        int64  // for how many milliseconds at least
+	unsure        bool   // of one that is behind nothing is known of that yet
+	newest        int64  // Unix milliseconds: when the newest that is stored was accepted
 }
 
 func judge(now *sample) (j judgement) {
@@ -172,11 +231,30 @@ func judge(now *sample) (j judgement) {
 			j.searchLag = max(j.searchLag, *p.SearchLag)
 		}
 		j.searchTrouble = cmp.Or(j.searchTrouble, p.SearchTrouble)
+		if p.SearchLag != nil && p.Lag != nil && *p.SearchLag >= *p.Lag+behind.Milliseconds() {
+			j.lagTrouble = cmp.Or(j.lagTrouble, p.SearchTrouble)
+		}
+		if p.Refusal != "" {
+			j.refusing++
+			j.refusal = cmp.Or(j.refusal, p.Refusal)
+		}
 		j.filling = j.filling || p.Search == db.StateResync
+		if p.Flushed != nil {
+			j.newest = max(j.newest, *p.Flushed)
+		}
 		if p.State != "behind" {
 			continue
 		}
 		j.behind++
+		switch {
+		case p.Stands == nil:
+			j.unsure = true
+		case *p.Stands >= standing.Milliseconds():
+			if stands := min(*p.Stands, *p.Lag); j.standing == 0 || stands < j.stands { // it may have been idle before
+				j.stands = stands
+			}
+			j.standing++
+		}
 		if at := now.At - *p.Lag; j.since == nil || at < *j.since {
 			j.since, j.last = &at, p.Number
 		}

@@ -20,7 +20,7 @@ func TestAnOperatorIsToldWhySearchIsBehind(t *testing.T) {
 		{"ok", partition{Search: db.StateResync}, "is being filled from MySQL"},
 		{"failed", partition{Search: db.StateFollow, SearchTrouble: "connection refused"}, "«connection refused»"},
 	} {
-		row.partition.SearchLag = new(int64(61_000))
+		row.partition.SearchLag, row.partition.Lag = new(int64(61_000)), new(int64(0))
 		s := &sample{
 			At: 1_000_000, Engines: []engine{{Name: "Redis", Status: "ok"}, {Name: "MySQL", Status: "ok"}, {Name: "Elasticsearch", Status: row.engine}},
 			Partitions: []partition{row.partition},
@@ -28,6 +28,71 @@ func TestAnOperatorIsToldWhySearchIsBehind(t *testing.T) {
 		got := (&Config{}).findings(s, func(string) *int64 { return nil })
 		if len(got) != 1 || !strings.Contains(got[0].Advice, row.want) {
 			t.Errorf("%+v, want %s", got, row.want)
+		}
+	}
+}
+
+func TestAnOperatorIsToldWhyFlushesAreBehind(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		partition    partition
+		want, detail string
+	}{
+		{partition{Stands: new(int64(20_000))}, "nothing was stored for 15 s: flushes hang", "It answers, and stores nothing."},
+		{partition{Stands: new(int64(300))}, "More is accepted than MySQL takes", ""},
+		{partition{}, "some seconds of looking tell which", ""},
+		{partition{Stands: new(int64(20_000)), Trouble: "no room"}, "«no room»", "It answers, and stores nothing."},
+		{partition{Stands: new(int64(300)), Trouble: "no room"}, "«no room»", "It answers, and flushes fail."},
+	} {
+		row.partition.State, row.partition.Lag = "behind", new(int64(15_000))
+		s := &sample{
+			At: 1_000_000, Engines: []engine{{Name: "Redis", Status: "ok"}, {Name: "MySQL", Status: "ok"}, {Name: "Elasticsearch", Status: "ok"}},
+			Partitions: []partition{row.partition},
+		}
+		s.qualify()
+		got := (&Config{}).findings(s, func(string) *int64 { return nil })
+		if len(got) != 1 || !strings.Contains(got[0].Advice, row.want) || s.Engines[1].Detail != row.detail {
+			t.Errorf("%+v, %q, want %s", got, s.Engines[1].Detail, row.want)
+		}
+	}
+}
+
+func TestAnEngineIsSlowThatWasForAWhile(t *testing.T) {
+	t.Parallel()
+	var p pace
+	for i, row := range []struct {
+		millis int64
+		slow   bool
+	}{{2, false}, {1000, false}, {2, false}, {2, false}, {900, false}, {900, true}, {2, true}, {2, true}, {2, true}, {2, true}, {2, false}} {
+		if p = p.add(row.millis, int64(i+1)); p.since > 0 != row.slow {
+			t.Errorf("after %d answers: %+v", i+1, p)
+		}
+	}
+	s := &sample{Engines: []engine{{Name: "Redis", Status: "ok"}, {Name: "MySQL", Status: "ok", slow: true, Millis: 872}, {Name: "Elasticsearch", Status: "off"}}}
+	s.qualify()
+	got := (&Config{}).findings(s, func(string) *int64 { return new(int64(5)) })
+	if len(got) != 1 || got[0].Text != "MySQL is slow." || *got[0].Since != 5 || s.Engines[1].Detail != "It is slow: it answers in 872 ms." {
+		t.Errorf("%+v, %+v", got, s.Engines)
+	}
+}
+
+func TestAnOperatorIsToldWhatRedisRefuses(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		refusals      [2]string
+		text, runbook string
+	}{
+		{[2]string{"READONLY a replica", "READONLY a replica"}, "Nothing is accepted: Redis takes no writes.", "ChatWritesFailing"},
+		{[2]string{"", "MISCONF disk"}, "1 of 2 partitions accept nothing: their Redis takes no writes.", "ChatWritesFailing"},
+		{[2]string{"OOM command", "OOM command"}, "Nothing is accepted: Redis takes no writes.", "ChatRedisMemoryNearlyFull"},
+	} {
+		s := &sample{
+			Engines:    []engine{{Name: "Redis", Status: "failed", memory: 95}, {Name: "MySQL", Status: "ok"}, {Name: "Elasticsearch", Status: "ok"}},
+			Partitions: []partition{{Refusal: row.refusals[0]}, {Refusal: row.refusals[1]}}, Durability: []string{"Redis does not sync."},
+		}
+		got := (&Config{}).findings(s, func(string) *int64 { return nil })
+		if len(got) != 2 || got[0].Text != row.text || got[0].Runbook != row.runbook || !strings.Contains(got[0].Advice, "«"+row.refusals[1]+"»") || got[1].Text != "Redis does not sync." {
+			t.Errorf("%+v, want %s", got, row.text)
 		}
 	}
 }

@@ -101,7 +101,7 @@ type lettersPage struct {
 	State   string
 	States  []string
 	Query   string
-	Total   string // how many there are in this state, whatever their text; empty: not known
+	Total   string // how many there are in this state; empty: not known, or of a search
 	Letters []letter
 	Next    string // where the following page begins; empty: there is none
 	Looked  bool   // whether it was found by a search that has not come to the end
@@ -120,8 +120,10 @@ func (m *Monitor) listLetters(v *visit) error {
 	if err != nil {
 		return m.away(v, err)
 	}
-	if n, ok := m.sampler.counts(v)[p.State]; ok && len(found) > 0 {
-		p.Total = plural(n, "is "+p.State+".", "are "+p.State+".")
+	if p.Query == "" && len(found) > 0 {
+		if counts, current := m.sampler.letters.get(v, m.DB); current {
+			p.Total = plural(counts[p.State], "is "+p.State+".", "are "+p.State+".")
+		}
 	}
 	for _, l := range found {
 		p.Letters = append(p.Letters, newLetter(l))

@@ -69,7 +69,7 @@ func New(c Config) *Monitor {
 		Config: c, keys: newKeys(c.AdminToken), attempts: newAttempts(c.Redis.Redis()),
 		letters: flusher.DeadLetters{DB: c.DB, Indexes: c.Indexes},
 	}
-	m.sampler = &sampler{Config: &m.Config, backlog: make([]backlog, c.Queue.Partitions), letters: map[string]int{}, away: map[string]spell{}}
+	m.sampler = &sampler{Config: &m.Config, backlog: make([]backlog, c.Queue.Partitions), letters: letterCount{last: map[string]int{}}, away: map[string]spell{}}
 	return m
 }
 
@@ -253,15 +253,20 @@ func (v *visit) query(name string) string { return string(v.http.QueryArgs().Pee
 
 func (v *visit) form(name string) string { return string(v.http.PostArgs().Peek(name)) }
 
-func (v *visit) setCookie(value string, age time.Duration) {
+// secure says whether the client came by https, as the proxies before this process say.
+func (v *visit) secure() bool {
 	proto, _, _ := strings.Cut(string(v.http.Request.Header.Peek("X-Forwarded-Proto")), ",") // the first is the client's
+	return strings.TrimSpace(proto) == "https"
+}
+
+func (v *visit) setCookie(value string, age time.Duration) {
 	var c fasthttp.Cookie
 	c.SetKey(cookieName)
 	c.SetValue(value)
 	c.SetPath("/monitor")
 	c.SetHTTPOnly(true)
 	c.SetSameSite(fasthttp.CookieSameSiteLaxMode) // a link to the page from elsewhere works; a form from elsewhere is refused
-	c.SetSecure(strings.TrimSpace(proto) == "https")
+	c.SetSecure(v.secure())
 	if age < 0 {
 		c.SetExpire(fasthttp.CookieExpireDelete)
 	} else {

@@ -294,6 +294,27 @@ func TestWhyFlushesFailIsShown(t *testing.T) {
 	b.eventually("all is well again", func() bool { return b.data().waiting() == 0 && troubles() == "" })
 }
 
+func TestFlushesThatHangAreShown(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	b.flush()
+	b.signIn()
+	token := b.newApplication("a")
+	b.post(token, "the counter goes on from here")
+	b.eventually("all is well", func() bool { return b.data().waiting() == 0 })
+	tx, err := b.sql.BeginTx(t.Context(), nil)
+	b.must(err)
+	_, err = tx.ExecContext(t.Context(), "SELECT * FROM flush_cursors FOR UPDATE")
+	b.must(err)
+	b.post(token, "x")
+	b.eventually("it is told, and why", func() bool {
+		n := b.data()
+		return n.engine("MySQL") == "warning" && len(n.Findings) > 0 && strings.Contains(n.Findings[0].Advice, "flushes hang, most likely for a lock")
+	})
+	b.must(tx.Rollback())
+	b.eventually("all is well again", func() bool { n := b.data(); return n.waiting() == 0 && n.engine("MySQL") == "ok" })
+}
+
 func TestARedisThatTakesNoWritesIsShown(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
@@ -359,13 +380,11 @@ func TestDeadLettersAreDealtWith(t *testing.T) {
 	token := b.newApplication("a")
 	ids := b.deadLetters(token, "poison 1", "poison 2", "poison 3", "poison 4")
 	list := b.get("/monitor/dead-letters")
+	b.eventually("how many there are", func() bool { return strings.Contains(b.get("/monitor/dead-letters").body, "4 are open.") })
 	for _, id := range ids {
 		if !strings.Contains(list.body, `id="`+id+`"`) {
 			t.Errorf("%s is not listed", id)
 		}
-	}
-	if !strings.Contains(list.body, "4 are open.") {
-		t.Errorf("how many there are: %s", list.body)
 	}
 	if r := b.get("/monitor/dead-letters?q=poison+2"); strings.Count(r.body, `class="reason"`) != 1 {
 		t.Errorf("a search: %s", r.body)
@@ -389,9 +408,9 @@ func TestDeadLettersAreDealtWith(t *testing.T) {
 	if r := b.submit("/monitor/dead-letters/discard", b.form("id", ids[1], "confirmed", "yes")); r.Header.Get("Location") != "/monitor/dead-letters?discarded=1" {
 		t.Errorf("a discard: %d %s", r.StatusCode, r.Header.Get("Location"))
 	}
-	if r := b.get("/monitor/dead-letters?state=discarded"); !strings.Contains(r.body, "1 is discarded.") {
-		t.Errorf("how many are discarded: %s", r.body)
-	}
+	b.eventually("how many are discarded", func() bool {
+		return strings.Contains(b.get("/monitor/dead-letters?state=discarded").body, "1 is discarded.")
+	})
 	if r := b.submit("/monitor/dead-letters/retry-all", b.form()); r.Header.Get("Location") != "/monitor/dead-letters?stored=2" {
 		t.Errorf("all: %d %s", r.StatusCode, r.Header.Get("Location"))
 	}

@@ -22,7 +22,7 @@ func (m *Monitor) overview(v *visit) error {
 	if !plainHost.MatchString(host) {
 		host = "127.0.0.1:3000"
 	}
-	if string(v.http.Request.Header.Peek("X-Forwarded-Proto")) == "https" {
+	if v.secure() {
 		scheme = "https"
 	}
 	return m.page(v, fasthttp.StatusOK, "overview", "Overview", overview{Address: scheme + "://" + host, Token: m.AdminToken != "", Local: m.Local})

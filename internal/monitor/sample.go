@@ -8,23 +8,20 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"chat-system/db"
-	"chat-system/flusher"
 	"chat-system/internal/chat"
 	"chat-system/internal/queue"
 )
 
 const (
-	sampleAge    = 900 * time.Millisecond // below the second after which a page asks again
-	remembered   = 15 * time.Minute       // that an engine was away
-	unseen       = 10 * time.Second       // after which looking begins anew
-	naming       = 4 * time.Second        // in which those who lead have said so, once somebody looks
-	lettersAge   = 5 * time.Second        // they are counted, which takes its time where they are many
-	lettersPause = time.Minute            // further, after they could not be in time
-	behind       = 10 * time.Second       // a lag that is no ordinary one
-	crowded      = 0.8                    // of what a stream may hold
+	sampleAge  = 900 * time.Millisecond // below the second after which a page asks again
+	remembered = 15 * time.Minute       // that an engine was away
+	unseen     = 10 * time.Second       // after which looking begins anew
+	naming     = 4 * time.Second        // in which those who lead have said so, once somebody looks
+	behind     = 10 * time.Second       // a lag that is no ordinary one
+	standing   = 8 * time.Second        // without a flush, where some wait
+	slow       = 300.0                  // milliseconds of an answer, which takes one or two
+	crowded    = 0.8                    // of what a stream may hold
 )
 
 // sample is what is known at one moment. What could not be found out is null.
@@ -43,7 +40,7 @@ type sample struct {
 // partition is how far one partition's stream has come.
 type partition struct {
 	Number     int    `json:"partition"`
-	State      string `json:"state"`      // unknown, idle, flushing, behind
+	State      string `json:"state"`      // unknown, idle, flushing, refused, behind
 	Waiting    *int64 `json:"waiting"`    // entries that are accepted and not in the database
 	Exact      bool   `json:"exact"`      // whether those were counted
 	Entries    *int64 `json:"entries"`    // of the stream, what is retained after its flush included
@@ -58,6 +55,8 @@ type partition struct {
 	Search     string `json:"search"`     // follow, resync, or off
 
 	SearchTrouble string `json:"search_trouble"` // as trouble, of search
+	Refusal       string `json:"refusal"`        // why Redis takes no writes of it, though it answers; empty: it does, or it is not known
+	Stands        *int64 `json:"stands"`         // milliseconds that nothing was flushed, as far as somebody looked; null: not known yet
 }
 
 // engine is how one of the engines does.
@@ -68,9 +67,9 @@ type engine struct {
 	Millis int64  `json:"ms"`   // that it took to answer
 	Away   *spell `json:"away"` // when it was seen away, a while ago; null: it was not
 
-	memory  int64  // percent of it that is used, where that is much
-	refusal string // why it takes no writes, though it answers
-	err     error  // why it failed, for the log
+	memory int64 // percent of it that is used, where that is much
+	slow   bool
+	err    error // why it failed, for the log
 }
 
 // spell is a time, Unix milliseconds.
@@ -100,28 +99,52 @@ type sampler struct {
 	redis    probe[redisAnswer]
 	database probe[cursors]
 	search   probe[struct{}]
-	count    probe[map[string]int]
 	stored   probe[bool]
+	letters  letterCount
 
 	mu      sync.Mutex // held while sampling: whoever asks meanwhile waits and shares the answer
 	at      time.Time
 	begun   time.Time        // since when somebody has been looking
-	failing map[string]int64 // engines that did not answer, and since when they have been seen so, Unix milliseconds
-	away    map[string]spell // when engines were that answer again
+	failing map[string]int64 // engines that fail, and since when they have been seen so, Unix milliseconds
+	away    map[string]spell // when engines did that are well again
+	pace    map[string]pace  // of engines
+	moved   []movement       // of the database's positions, by partition
 	last    *sample
 	history []point
 	cursors cursors // the last that were read: while the database is away nothing moves them
 	backlog []backlog
-	counted time.Time
-	letters map[string]int
 	written bool // a message was stored
+}
+
+// pace is how fast an engine answers, smoothed, and since when that has been slow.
+type pace struct {
+	millis float64
+	since  int64 // Unix milliseconds; 0: it is not
+}
+
+// add takes in one more answer.
+func (p pace) add(millis, now int64) pace {
+	p.millis += (float64(millis) - p.millis) / 5
+	switch {
+	case p.millis < slow/2:
+		p.since = 0
+	case p.millis > slow && p.since == 0:
+		p.since = now
+	}
+	return p
+}
+
+// movement is a partition's position, and since when it has been seen there.
+type movement struct {
+	position int64
+	at       time.Time
+	moved    bool // to there, which was seen, too
 }
 
 type redisAnswer struct {
 	backlogs [][]queue.Backlog // by partition: of the database, then of each search index
-	leaders  []queue.Leader    // by partition; nil: they can't be asked
+	leaders  []queue.Leader    // by partition; nil: in local mode
 	memory   queue.Memory
-	refusal  error // of a write
 }
 
 // sample gives the newest sample; with past, what was seen before, too.
@@ -130,7 +153,8 @@ func (s *sampler) sample(ctx context.Context, past bool) (newest *sample, histor
 	defer s.mu.Unlock()
 	if s.last == nil || time.Since(s.at) > sampleAge {
 		if time.Since(s.at) > unseen {
-			s.begun, s.failing = time.Now(), map[string]int64{}
+			s.begun, s.failing, s.pace = time.Now(), map[string]int64{}, map[string]pace{}
+			s.moved = make([]movement, s.Queue.Partitions)
 		}
 		s.last = s.take(ctx)
 		s.at = time.Now()
@@ -150,20 +174,22 @@ func (s *sampler) take(ctx context.Context) *sample {
 	wg.Go(func() { searching = s.askSearch(ctx) })
 	storing, known := s.askDatabase(ctx)
 	caching, answer := s.askRedis(ctx)
-	if storing.Status != "failed" {
-		s.countLetters(ctx)
-	}
-	now.Letters, now.Empty = s.letters, !s.written && known
+	now.Letters, _ = s.letters.get(ctx, s.DB)
+	now.Empty = !s.written && known
 	wg.Wait()
 	now.Engines = []engine{caching, storing, searching}
 	if s.Durability != nil {
 		now.Durability = append(now.Durability, s.Durability()...)
 	}
-	if answer != nil && answer.leaders == nil {
-		s.begun = time.Now() // they were not asked to say so
+	if answer == nil || slices.ContainsFunc(answer.leaders, func(l queue.Leader) bool { return l.Refusal != "" }) {
+		s.begun = time.Now() // they were not all asked to say so
 	}
 	s.partitions(now, answer)
 	for i, e := range now.Engines {
+		if e.Status != "failed" && e.Status != "off" {
+			s.pace[e.Name] = s.pace[e.Name].add(e.Millis, now.At)
+			now.Engines[i].slow = s.pace[e.Name].since > 0
+		}
 		since, failing := s.failing[e.Name]
 		switch {
 		case e.Status != "failed" && failing:
@@ -177,7 +203,13 @@ func (s *sampler) take(ctx context.Context) *sample {
 			now.Engines[i].Away = &a
 		}
 	}
-	now.Findings = s.findings(now, func(name string) *int64 { return new(s.failing[name]) })
+	now.qualify()
+	now.Findings = s.findings(now, func(name string) *int64 {
+		if p := s.pace[name]; s.failing[name] == 0 && p.since > 0 {
+			return &p.since
+		}
+		return new(s.failing[name])
+	})
 	return now
 }
 
@@ -237,10 +269,6 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 		}
 		if err == nil && !s.Local {
 			a.leaders, err = s.Queue.Leaders(ctx)
-			var refusal redis.Error
-			if errors.As(err, &refusal) {
-				a.refusal, err = refusal, nil
-			}
 		}
 		return a, err
 	})
@@ -255,8 +283,8 @@ func (s *sampler) askRedis(ctx context.Context) (engine, *redisAnswer) {
 		e.Status, e.memory = "warning", 100*a.memory.Used/a.memory.Max
 		e.Detail = fmt.Sprintf("It uses %d %% of its memory.", e.memory)
 	}
-	if a.refusal != nil {
-		e.Status, e.Detail, e.refusal, e.err = "failed", "It takes no writes: nothing can be accepted.", a.refusal.Error(), a.refusal
+	if i := slices.IndexFunc(a.leaders, func(l queue.Leader) bool { return l.Refusal != "" }); i >= 0 {
+		e.Status, e.Detail, e.err = "failed", "It answers, and takes no writes.", errors.New(a.leaders[i].Refusal)
 	}
 	return e, &a
 }
@@ -272,40 +300,12 @@ func (s *sampler) askSearch(ctx context.Context) engine {
 	return engine{Name: s.Names.Search, Status: "ok", Millis: took.Milliseconds()}
 }
 
-// countLetters keeps the old numbers where they can't be counted in time.
-func (s *sampler) countLetters(ctx context.Context) {
-	if time.Since(s.counted) < lettersAge {
-		return
-	}
-	s.counted = time.Now()
-	counts, _, err := s.count.ask(ctx, func(ctx context.Context) (map[string]int, error) {
-		rows, err := s.DB.CountDeadLetters(ctx)
-		counts := map[string]int{flusher.StateOpen: 0, flusher.StateStored: 0, flusher.StateDiscarded: 0}
-		for _, r := range rows {
-			counts[r.State] += int(r.Letters)
-		}
-		return counts, err
-	})
-	if err != nil {
-		s.counted = s.counted.Add(lettersPause) // the database may go on counting though nobody listens any more
-		return
-	}
-	s.letters = counts
-}
-
-// counts is how many dead letters there are by state, as of some seconds ago; empty where they were never counted.
-func (s *sampler) counts(ctx context.Context) map[string]int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.countLetters(ctx)
-	return s.letters
-}
-
 // recount makes the next sample count dead letters, after some were dealt with.
 func (s *sampler) recount() {
+	s.letters.forget()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counted, s.at = time.Time{}, time.Time{}
+	s.last = nil
 }
 
 // partitions puts together what the database and Redis said. Without the database's positions nothing is known to wait.
@@ -315,12 +315,19 @@ func (s *sampler) partitions(now *sample, a *redisAnswer) {
 	for p := range s.Queue.Partitions {
 		row := partition{Number: p, State: "unknown", Search: "off"}
 		if a != nil && a.leaders != nil {
-			row.Leader, row.Trouble, row.SearchTrouble = a.leaders[p].Name, a.leaders[p].Trouble, a.leaders[p].SearchTrouble
+			l := a.leaders[p]
+			row.Leader, row.Trouble, row.SearchTrouble, row.Refusal = l.Name, l.Trouble, l.SearchTrouble, l.Refusal
 			row.Leaderless = row.Leader == "" && time.Since(s.begun) > naming
 		}
 		if i := slices.IndexFunc(s.cursors.database, func(c db.FlushCursor) bool { return int(c.PartitionID) == p }); i >= 0 {
 			c := s.cursors.database[i]
 			row.Generation = c.Gen
+			if m := &s.moved[p]; m.at.IsZero() || m.position != c.Position {
+				*m = movement{c.Position, time.Now(), !m.at.IsZero()}
+			}
+			if stands := time.Since(s.moved[p].at); s.moved[p].moved || stands >= standing {
+				row.Stands = new(stands.Milliseconds())
+			}
 			if c.Position > 0 {
 				row.Flushed = new(chat.Version(c.Position).Millis())
 			}
@@ -373,6 +380,8 @@ func (s *sampler) read(row *partition, of []queue.Backlog, position chat.Version
 		}
 	}
 	switch {
+	case row.Refusal != "" && *row.Lag < behind.Milliseconds():
+		row.State = "refused"
 	case n == 0:
 		row.State = "idle"
 	case *row.Lag < behind.Milliseconds():

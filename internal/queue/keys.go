@@ -46,8 +46,8 @@ func openKey(p int) string { return string(partitionKey(p, "open")) }
 // leaderKey: who flushes the partition, for people. It goes by itself when nobody says so any more.
 func leaderKey(p int) string { return string(partitionKey(p, "leader")) }
 
-// watchedKey: that somebody wants to know who flushes what. It belongs to no partition.
-const watchedKey = "chat:watched"
+// watchedKey: that somebody wants to know who flushes the partition.
+func watchedKey(p int) string { return string(partitionKey(p, "watched")) }
 
 // seqKey: a hash with the last number given in the scope and the generation in which it was given.
 func seqKey(p int, s chat.Scope) string { return string(appendScope(partitionKey(p, "seq:"), s)) }

@@ -199,8 +199,8 @@
       set('letters', count(open), open > 0 ? 'bad' : '');
     }
 
-    const states = { idle: ['idle', 'good'], flushing: ['flushing', 'good'], behind: ['behind', 'bad'], unknown: ['not known', 'warn'] };
-    const statuses = { ok: ['works', 'good'], warning: ['works, with less', 'warn'], failed: ['broken', 'bad'], off: ['off', ''] };
+    const states = { idle: ['idle', 'good'], flushing: ['flushing', 'good'], behind: ['behind', 'bad'], refused: ['takes no writes', 'bad'], unknown: ['not known', 'warn'] };
+    const statuses = { ok: ['works', 'good'], warning: ['works, not well', 'warn'], failed: ['broken', 'bad'], off: ['off', ''] };
 
     function partitions(now) {
       const table = $('partition-table');
@@ -247,20 +247,22 @@
         put(li.children[0], e.name);
         put(li.children[1], word, how);
         const state = e.detail || `answers in ${span(e.ms)}`;
-        const was = e.away && e.status !== 'failed' ? `. It did not from ${clock.format(e.away.from)} to ${clock.format(e.away.to)}` : '';
+        const was = e.away && e.status !== 'failed' ? `. It was broken from ${clock.format(e.away.from)} to ${clock.format(e.away.to)}` : '';
         put(li.children[2], was ? state.replace(/\.$/, '') + was : state, 'facts');
       });
-      const silent = now.engines.slice(0, 2).find((e) => e.status === 'failed'); // the last is search, on which it does not rest
-      const best = silent ? `Not known while ${silent.name} does not answer.` : 'Nothing weakens it: every acknowledged write is synced to disk.';
+      const broken = now.engines.slice(0, 2).find((e) => e.status === 'failed'); // the last is search, on which it does not rest
+      const best = broken ? `Not known while ${broken.name} is broken.` : 'Nothing weakens it: every acknowledged write is synced to disk.';
       const lines = now.durability.length ? now.durability : [best];
-      list($('durability'), lines).forEach((li, i) => put(li, lines[i], now.durability.length || silent ? 'warn' : 'good'));
+      list($('durability'), lines).forEach((li, i) => put(li, lines[i], now.durability.length || broken ? 'warn' : 'good'));
     }
 
     function findings(now) {
       const found = [...now.findings];
       if (!found.some((f) => f.status === 'failed')) {
         const rest = found.length ? 'but there is something to look at.' : 'and nothing needs attention.';
-        found.unshift({ status: 'ok', text: `Keeping up: what is accepted is stored at once, ${rest}`, advice: '' });
+        const lag = all(now.partitions.map((p) => p.lag), most);
+        const soon = known(lag) && lag >= 1000 ? `within ${span(lag)}` : 'at once';
+        found.unshift({ status: 'ok', text: `Keeping up: what is accepted is stored ${soon}, ${rest}`, advice: '' });
       }
       list($('finding-list'), found).forEach((li, i) => {
         const f = found[i];
@@ -268,7 +270,7 @@
         if (li.className !== f.status) li.className = f.status;
         const lasted = now.at - f.since >= 1000 ? `, for ${span(now.at - f.since)}` : '';
         put(li.children[0], f.since ? `${f.text} ${f.seen ? 'Seen since' : 'Since'} ${clock.format(f.since)}${lasted}.` : f.text);
-        put(li.children[1], f.advice);
+        put(li.children[1], f.newest ? `${f.advice} The newest that is stored was accepted at ${clock.format(f.newest)}.` : f.advice);
         const lead = (a, to, text) => {
           a.hidden = !to;
           if (to && a.getAttribute('href') !== to) a.href = to;
