@@ -53,7 +53,7 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 			if p.refusing < len(now.Partitions) {
 				f.Text, f.Newest = fmt.Sprintf("%d of %d partitions accept nothing: their %s takes no writes.", p.refusing, len(now.Partitions), redis.Name), nil
 			}
-			f.Advice = fmt.Sprintf("It says «%s». Clients are answered 503 and try again; what was acknowledged is safe. Once it takes writes, all goes on by itself.", p.refusal)
+			f.Advice = fmt.Sprintf("It says %s. Clients are answered 503 and try again; what was acknowledged is safe. Once it takes writes, all goes on by itself.", quote(p.refusal))
 		}
 		if strings.HasPrefix(p.refusal, "OOM ") {
 			f.Runbook = "ChatRedisMemoryNearlyFull"
@@ -78,7 +78,7 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 		}
 		switch {
 		case p.trouble != "":
-			f.Advice = fmt.Sprintf("Flushes fail, that of partition %d with «%s». It is tried again; the runbook tells what to do.", p.troubled, p.trouble)
+			f.Advice = fmt.Sprintf("Flushes fail, that of partition %d with %s. It is tried again; the runbook tells what to do.", p.troubled, quote(p.trouble))
 		case p.standing > 0:
 			f.Advice = fmt.Sprintf("%s answers, and in %d of them nothing was stored for %d s: flushes hang, most likely for a lock. The runbook tells how to find who holds it.", database.Name, p.standing, p.stands/1000)
 		case p.unsure:
@@ -112,14 +112,14 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 			Advice: "Messages are accepted, stored and read, and the newest can't be found. What is missing is indexed once it is back.",
 		}
 		if p.searchTrouble != "" {
-			f.Advice += fmt.Sprintf(" Flushers get «%s».", p.searchTrouble)
+			f.Advice += fmt.Sprintf(" Flushers get %s.", quote(p.searchTrouble))
 		}
 		found = append(found, away(searching, p.searchSince(now), f))
 	case p.searchLag >= p.lag+behind.Milliseconds(): // what is not stored yet can't be found either
 		f := finding{Status: "warning", Runbook: "ChatSearchLag", Since: p.searchSince(now), Text: "Search is behind."}
 		switch {
 		case p.lagTrouble != "":
-			f.Advice = fmt.Sprintf("Messages are stored and read. They can't be put into the index: «%s». It is tried again; the runbook tells what to do.", p.lagTrouble)
+			f.Advice = fmt.Sprintf("Messages are stored and read. They can't be put into the index: %s. It is tried again; the runbook tells what to do.", quote(p.lagTrouble))
 		case p.filling:
 			f.Advice = "Messages are stored and read. An index is being filled from " + database.Name + ", which takes its time. If that is a reindex, searches use the old one meanwhile."
 		default:
@@ -164,6 +164,9 @@ func (c *Config) findings(now *sample, since func(name string) *int64) []finding
 	slices.SortStableFunc(found, func(a, b finding) int { return cmp.Compare(a.Status, b.Status) }) // failed comes before warning
 	return found
 }
+
+// quote is what an engine said, within a sentence.
+func quote(said string) string { return "«" + strings.TrimRight(said, " .;") + "»" }
 
 // qualify says of engines that answer what else they don't do, so that they are not told as well beside a finding.
 func (s *sample) qualify() {

@@ -250,7 +250,7 @@
         const was = e.away && e.status !== 'failed' ? `. It was broken from ${clock.format(e.away.from)} to ${clock.format(e.away.to)}` : '';
         put(li.children[2], was ? state.replace(/\.$/, '') + was : state, 'facts');
       });
-      const broken = now.engines.slice(0, 2).find((e) => e.status === 'failed'); // the last is search, on which it does not rest
+      const broken = now.engines.slice(0, 2).find((e) => e.status === 'failed' && !now.partitions.some((p) => p.refusal)); // search is the last: it does not rest on it
       const best = broken ? `Not known while ${broken.name} is broken.` : 'Nothing weakens it: every acknowledged write is synced to disk.';
       const lines = now.durability.length ? now.durability : [best];
       list($('durability'), lines).forEach((li, i) => put(li, lines[i], now.durability.length || broken ? 'warn' : 'good'));
