@@ -3,6 +3,7 @@
 package test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -160,9 +161,14 @@ func loadUntilTold(t *testing.T, o loadOptions) *load {
 	})
 	once := sync.OnceFunc(func() { close(end) })
 	mux.HandleFunc("POST /end", func(http.ResponseWriter, *http.Request) { once() })
-	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: time.Second}
+	// a connection that the API server has opened in reserve may stay unused for long: closed, it would be what the next call gets
+	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: 10 * time.Minute}
 	go func() { _ = server.ListenAndServe() }()
-	t.Cleanup(func() { _ = server.Close() })
+	t.Cleanup(func() { // once /end is answered
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = server.Shutdown(ctx)
+	})
 	<-end
 	l.end()
 	return l
