@@ -186,7 +186,7 @@ func (f *Flusher) watch(ctx context.Context) {
 	}
 }
 
-// tell says who flushes the partitions, for people. Where Redis is away or full they see that nobody says so.
+// tell says who flushes the partitions, for people. Where Redis is away or full nobody is told.
 func (f *Flusher) tell(ctx context.Context, led []int) {
 	if f.Name == "" || len(led) == 0 {
 		return

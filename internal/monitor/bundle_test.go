@@ -272,6 +272,17 @@ func (n numbers) waiting() (sum int64) {
 	return sum
 }
 
+// storing flushes an application's first message, so that the next one is accepted without the database, and gives its token.
+func (b *bundle) storing() (token string) {
+	b.t.Helper()
+	b.flush()
+	b.signIn()
+	token = b.newApplication("a")
+	b.post(token, "the counter goes on from here")
+	b.eventually("it is flushed", func() bool { return b.data().waiting() == 0 })
+	return token
+}
+
 // letters makes dead letters of messages that the database refuses, and gives their IDs.
 func (b *bundle) deadLetters(token string, bodies ...string) []string {
 	b.t.Helper()
