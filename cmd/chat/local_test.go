@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +36,45 @@ func TestTheSmokeTestUsesTheService(t *testing.T) {
 	}
 	if code, _, errs := said(t, []string{"CHAT_URL=" + url, "ADMIN_TOKEN=other"}, "smoke-test"); code != 1 || !strings.Contains(errs, "401") {
 		t.Error(code, errs)
+	}
+}
+
+// Its first answers are cut off, on the way there and on the way back, or say that nothing is there yet.
+func TestTheSmokeTestWaitsForTheService(t *testing.T) {
+	t.Parallel()
+	base := "http://" + start(t, localEnviron(t.TempDir()), "local", "ready")
+	service, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int32
+	proxy := httputil.NewSingleHostReverseProxy(service)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch asked.Add(1) {
+		case 1:
+			panic(http.ErrAbortHandler)
+		case 2:
+			http.Error(w, "no endpoints", http.StatusServiceUnavailable)
+		case 3: // is done, and not answered
+			proxy.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		default:
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(front.Close)
+	code, out, errs := said(t, []string{"CHAT_URL=" + front.URL}, "smoke-test")
+	if code != 0 || !strings.HasSuffix(out, "and found\n") || !strings.Contains(out, "not yet: 503 Service Unavailable: no endpoints") {
+		t.Error(code, out, errs)
+	}
+	r, err := http.Get(base + "/applications")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Body.Close() }()
+	var applications []json.RawMessage
+	if err := json.NewDecoder(r.Body).Decode(&applications); err != nil || len(applications) != 1 {
+		t.Errorf("%d applications were made, %v", len(applications), err)
 	}
 }
 
