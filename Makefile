@@ -42,7 +42,7 @@ clean: ## Remove bin/
 
 ##@ Check
 test: engines ## Every test, on real engines (RACE=1: with the race detector; PKG=./api/...: these packages; SKIP=…: without these tests)
-	go run ./internal/enginetest/withelasticsearch go test -tags failpoint,kubernetes -timeout 20m $(if $(RACE),-race) $(if $(SKIP),-skip '$(SKIP)') $(PKG)
+	go run ./internal/enginetest/withelasticsearch go test -tags failpoint,kubernetes -timeout 45m $(if $(RACE),-race) $(if $(SKIP),-skip '$(SKIP)') $(PKG)
 
 engines: ## Install what the tests need and is missing (a machine without root and apt is told what)
 	@internal/enginetest/install.sh

@@ -67,7 +67,7 @@ const getHealth = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	store := &stuck{entered: make(chan struct{}), leave: make(chan struct{})}
-	b := setup(t, func(c *api.Config) { c.Store, c.DrainDelay = store, 300*time.Millisecond })
+	b := setup(t, func(c *api.Config) { c.Store, c.DrainDelay = store, 3*time.Second })
 	idle, idleIn := connect(t, b.addr)
 	exchange(t, idle, idleIn, getHealth)
 	busy, busyIn := connect(t, b.addr)

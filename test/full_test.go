@@ -37,8 +37,11 @@ func TestARedisThatIsOutOfMemoryRefusesAndDrains(t *testing.T) {
 	s.redis.Start()
 	l.isRefused()
 	s.nothingIsHalfDone()
+	l.mu.Lock()
+	want := l.messages[1][1].body
+	l.mu.Unlock()
 	var m struct{ Body string }
-	if !l.read(l.path(1)+"/1", &m) || m.Body != l.messages[1][1].body {
+	if !l.read(l.path(1)+"/1", &m) || m.Body != want {
 		t.Errorf("what is pending in a full Redis reads %.50q", m.Body)
 	}
 	f := s.addFlusher()

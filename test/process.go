@@ -69,20 +69,25 @@ func (p *process) unready() { p.t.Helper(); p.answers(http.StatusServiceUnavaila
 
 func (p *process) answers(status int) {
 	p.t.Helper()
-	until(p.t, fmt.Sprintf("chat %s answers /readyz with %d", p.command, status), func() bool {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.ops+"/readyz", nil)
-		if err != nil {
-			return false
-		}
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			return false
-		}
-		_ = res.Body.Close()
-		return res.StatusCode == status
-	})
+	until(p.t, fmt.Sprintf("chat %s answers /readyz with %d", p.command, status), func() bool { return p.readiness() == status })
+}
+
+func (p *process) isReady() bool { return p.readiness() == http.StatusOK }
+
+// readiness is what it answers at /readyz, 0 for nothing.
+func (p *process) readiness() int {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.ops+"/readyz", nil)
+	if err != nil {
+		return 0
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
 }
 
 // kill is kill -9. It ends a process that is stopped, too.

@@ -58,7 +58,7 @@ func TestWhoeverOpensAPartitionIsKilledAtEveryStep(t *testing.T) {
 		for _, step := range []string{"open.bump", "open.script", "open.done", "seed.read", "seed.write"} {
 			pod.start("FAILPOINT=" + step + "=kill@1")
 			f.start("FAILPOINT=" + step + "=kill@1")
-			pod.ready()
+			until(t, "the pod is ready, or was killed by the first write of a new chat", func() bool { return pod.ended() || pod.isReady() })
 			for !pod.ended() && !f.ended() && !t.Failed() {
 				s.redis.Kill()
 				s.redis.Start()

@@ -355,6 +355,7 @@ func TestACollectorThatFailsCostsSpansAlone(t *testing.T) {
 				t.Errorf("%v spans were sent", n)
 			}
 			if c.result == "failed" {
+				until(t, "it is said", func() bool { return p.log.has("traces are lost") > 0 })
 				if lines := p.log.lines("traces are lost"); len(lines) != 1 {
 					t.Errorf("%q", lines)
 				}

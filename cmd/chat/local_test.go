@@ -25,7 +25,7 @@ func localEnviron(dir string) []string {
 // The whole contract, on local mode as a newcomer starts it.
 func TestLocalModeKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	apitest.Run(t, apitest.Target{URL: "http://" + start(t, localEnviron(t.TempDir()), "local", "ready"), Search: true})
+	apitest.Run(t, apitest.Target{URL: "http://" + start(t, localEnviron(t.TempDir()), "local", "ready"), Search: true, Found: time.Minute})
 }
 
 func TestTheSmokeTestUsesTheService(t *testing.T) {

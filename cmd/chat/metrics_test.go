@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -32,7 +31,7 @@ func TestTheMetricsAreThoseOfTheDocument(t *testing.T) {
 	ops := map[string]string{}
 	before := map[string]map[string]float64{}
 	for command, word := range map[string]string{"flusher": "leading a shard", "api": "serving", "local": "ready"} {
-		ops[command] = unused(t)
+		ops[command] = enginetest.FreeAddr(t)
 		env := append(slices.Clone(environ), "METRICS_ADDR="+ops[command])
 		if command == "local" {
 			env = append(localEnviron(t.TempDir()), "METRICS_ADDR="+ops[command])
@@ -75,17 +74,6 @@ func TestTheMetricsAreThoseOfTheDocument(t *testing.T) {
 			t.Errorf("%s tells %q, and the document says %q", command, told, documented)
 		}
 	}
-}
-
-// unused is an address that nobody listens on.
-func unused(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
 }
 
 // scrape gives our series and their values.

@@ -11,7 +11,7 @@ import (
 )
 
 // peersEvery is how often it is looked which pods are ready.
-const peersEvery = time.Second
+const peersEvery = 500 * time.Millisecond
 
 // term is the time in which this pod holds a shard's Lease, or tries to take it.
 type term struct {

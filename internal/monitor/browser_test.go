@@ -44,7 +44,7 @@ func browse(b *bundle) *browser {
 	b.must(chromedp.Do(ctx)) // starts it; a time limit of this call would be the browser's
 	said := chromedp.Console(ctx)
 	w := &browser{bundle: b}
-	w.ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	w.ctx, cancel = context.WithTimeout(ctx, 10*time.Minute)
 	b.t.Cleanup(cancel)
 	go func() {
 		for message, err := range said {

@@ -93,7 +93,7 @@ func setup(t *testing.T, change func(*monitor.Config)) *bundle {
 		change(&c)
 	}
 	b.config = c
-	b.pod("127.0.0.1:0")
+	b.pod(enginetest.FreeAddr(b.t)) // to which another one may come back
 	b.http = b.newClient()
 	return b
 }

@@ -140,7 +140,7 @@ func TestASentinelTellsTheMasterAndPromotesItsReplica(t *testing.T) {
 	sentinel := enginetest.FreeAddr(t)
 	_, sentinelPort, _ := net.SplitHostPort(sentinel)
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
-	conf := fmt.Sprintf("port %s\nbind 127.0.0.1\nsentinel monitor chat %s %s 1\nsentinel down-after-milliseconds chat 500\n", sentinelPort, host, port)
+	conf := fmt.Sprintf("port %s\nbind 127.0.0.1\nsentinel monitor chat %s %s 1\nsentinel down-after-milliseconds chat 60000\n", sentinelPort, host, port)
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -166,8 +166,11 @@ func TestASentinelTellsTheMasterAndPromotesItsReplica(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	b.drain(t, chat.Scope{Application: app})
-	b.must(t, newChat(app)) // accepted and not stored
-	b.q.WriteQuorum = 0     // there is one node left
+	b.must(t, newChat(app))                                                                        // accepted and not stored
+	b.q.WriteQuorum = 0                                                                            // there is one node left
+	if err := asked.Set(t.Context(), "chat", "down-after-milliseconds", "500").Err(); err != nil { // only now: it may stand still for a while before
+		t.Fatal(err)
+	}
 	master.Kill()
 	awaitFor(t, "the replica is promoted", func() error {
 		r, err := b.q.Accept(t.Context(), newChat(app))

@@ -218,7 +218,7 @@ func TestElasticTimeouts(t *testing.T) {
 	if _, err := e.Put(t.Context(), messages(newScope(), "cat")); err == nil {
 		t.Error("Put has all the time of the world")
 	}
-	if n := requests.Load(); n != 2 {
+	if n := requests.Load(); n > 2 { // fewer: one was given up before it was taken in
 		t.Errorf("%d requests, so what ran into its timeout was sent again", n)
 	}
 }

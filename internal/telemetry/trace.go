@@ -167,8 +167,8 @@ func (x *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) er
 		x.sent.Add(float64(len(spans)))
 		return nil
 	}
-	x.failed.Add(float64(len(spans)))
 	x.say(err, len(spans))
+	x.failed.Add(float64(len(spans)))
 	return nil
 }
 

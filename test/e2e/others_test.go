@@ -10,7 +10,7 @@ import (
 // noStorageClass installs another release whose volumes no class is set for.
 func (c *cluster) noStorageClass() {
 	c.t.Helper()
-	c.helm(append([]string{"install", "third", chart, "--set=redis.persistence.storageClass=-,search.enabled=false"}, c.values...)...)
+	c.helm(append([]string{"install", "third", chart, "--set=redis.persistence.storageClass=-,search.enabled=false,backup.suspend=true"}, c.values...)...)
 	c.says(c.events, "no storage class is set")
 	c.remove("third")
 }
@@ -19,7 +19,8 @@ func (c *cluster) noStorageClass() {
 // name in another namespace, on engines that it reaches with TLS alone. None may touch another.
 func (c *cluster) neighbours() {
 	c.t.Helper()
-	small := slices.Concat([]string{"--set=search.enabled=false,api.replicas=1,flusher.replicas=1"}, c.values, image(os.Getenv("E2E_IMAGE")))
+	// suspended: the hour may pass meanwhile, and a backup outlives its release
+	small := slices.Concat([]string{"--set=search.enabled=false,api.replicas=1,flusher.replicas=1,backup.suspend=true"}, c.values, image(os.Getenv("E2E_IMAGE")))
 	before := c.sql("SELECT COUNT(*) FROM applications")
 	away := &cluster{t: c.t, namespace: c.namespace + "-away"}
 	away.makeNamespace()
