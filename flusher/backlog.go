@@ -22,6 +22,7 @@ type backlog struct {
 	probe   chat.Version // an entry that was the newest one
 	ordinal int64        // and how many the stream had been given by then
 	looked  bool
+	ahead   time.Duration // Redis' clock, which dates the entries, before ours
 	queue.Backlog
 }
 
@@ -59,11 +60,11 @@ func (b *backlog) pass(es []queue.Entry) {
 	}
 }
 
-// look takes what was seen of the stream and above a position.
-func (b *backlog) look(above chat.Version, seen queue.Backlog) {
+// look takes what was seen of the stream and above a position just now.
+func (b *backlog) look(above chat.Version, seen queue.Backlog, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.looked, b.Backlog = true, seen
+	b.looked, b.Backlog, b.ahead = true, seen, time.UnixMilli(seen.Millis).Sub(now)
 	if seen.Added < b.index { // it is another stream
 		b.index, b.probe = -1, 0
 	}
@@ -92,7 +93,7 @@ func (b *backlog) behind(now time.Time) (entries int64, age time.Duration, ok bo
 	default:
 		entries = b.Length
 	}
-	return max(1, entries), since(max(b.Oldest, b.at), now), true // what was the oldest one may be stored by now
+	return max(1, entries), since(max(b.Oldest, b.at), now.Add(b.ahead)), true // what was the oldest one may be stored by now
 }
 
 // position of the sink, where it is known.
@@ -104,8 +105,27 @@ func (b *backlog) position() (chat.Version, bool) {
 
 // backlogs are those of the search indexes.
 type backlogs struct {
-	mu sync.Mutex
-	by map[string][]*backlog // by index and partition
+	mu       sync.Mutex
+	by       map[string][]*backlog // by index and partition
+	searched string                // the index that is searched; empty: not known
+}
+
+// search says which index is searched.
+func (bs *backlogs) search(name string) {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	bs.searched = name
+}
+
+// toShow gives those of a partition that say how far search is behind: an index that a reindexing fills is not searched yet.
+func (bs *backlogs) toShow(p int) []*backlog {
+	bs.mu.Lock()
+	of := bs.by[bs.searched]
+	bs.mu.Unlock()
+	if of != nil {
+		return []*backlog{of[p]}
+	}
+	return bs.of(p)
 }
 
 // sinks names the indexes that there are.
@@ -175,7 +195,8 @@ func (f *Flusher) lookAtBacklogs(ctx context.Context, led []int) {
 	if err != nil {
 		return
 	}
+	now := time.Now()
 	for i, b := range all {
-		b.look(above[i].Version, seen[i])
+		b.look(above[i].Version, seen[i], now)
 	}
 }

@@ -12,6 +12,7 @@ import (
 type stream struct {
 	entries []queue.Entry // what was not trimmed
 	added   int64
+	ahead   int // of our clock before that of Redis, in milliseconds
 }
 
 func (s *stream) add(kind queue.Kind, n int) {
@@ -33,7 +34,7 @@ func (s *stream) above(v chat.Version) []queue.Entry {
 
 func (s *stream) look(b *backlog) {
 	at, _ := b.position()
-	seen := queue.Backlog{Length: int64(len(s.entries)), Added: s.added, Above: -1}
+	seen := queue.Backlog{Millis: 500, Length: int64(len(s.entries)), Added: s.added, Above: -1}
 	if n := len(s.entries); n > 0 {
 		seen.Last = s.entries[n-1].Version
 	}
@@ -42,13 +43,13 @@ func (s *stream) look(b *backlog) {
 	} else {
 		seen.Above = 0
 	}
-	b.look(at, seen)
+	b.look(at, seen, time.UnixMilli(500+int64(s.ahead)))
 }
 
 func TestABacklogKnowsWhatWaits(t *testing.T) {
 	t.Parallel()
-	s, b := &stream{}, &backlog{index: -1}
-	now := time.UnixMilli(2000)
+	s, b := &stream{ahead: 300_000}, &backlog{index: -1}
+	now := time.UnixMilli(302_000)
 	is := func(what string, want int64, oldest int64) {
 		t.Helper()
 		n, age, ok := b.behind(now)
@@ -87,7 +88,7 @@ func TestABacklogKnowsWhatWaits(t *testing.T) {
 		t.Error("it tells of a partition that was left")
 	}
 	b.place(0)
-	*s = stream{} // Redis was lost
+	*s = stream{ahead: s.ahead} // Redis was lost
 	s.add(queue.Marker, 1)
 	s.look(b)
 	is("a marker", 1, 1001)

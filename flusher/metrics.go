@@ -50,16 +50,16 @@ func newMetrics(f *Flusher) *metrics {
 			Name: "chat_flush_rows_total", Help: "Rows stored, and documents put into a search index.",
 		}, []string{"sink", "kind"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "chat_flush_duration_seconds", Help: "Time of one flush transaction, or of one request to a search index.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+			Name: "chat_flush_duration_seconds", Help: "Time of one flush transaction, or of putting one batch into a search index, that of failed ones included.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 17),
 		}, []string{"sink"}),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "chat_flush_batch_entries", Help: "Entries of one flush transaction, or documents of one request to a search index.",
-			Buckets: prometheus.ExponentialBuckets(1, 2, 13),
+			Name: "chat_flush_batch_entries", Help: "Entries of one flush transaction, or documents of one batch for a search index, which takes them in one bulk request or several.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 16),
 		}, []string{"sink"}),
 		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "chat_flush_lag_seconds", Help: "Time from the acceptance of a batch's oldest entry until the batch was flushed.",
-			Buckets: prometheus.ExponentialBuckets(0.025, 2, 14),
+			Buckets: prometheus.ExponentialBuckets(0.025, 2, 17),
 		}, []string{"sink"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chat_flush_failures_total", Help: "Flushes that failed and are tried again.",
@@ -89,7 +89,7 @@ func newMetrics(f *Flusher) *metrics {
 			Name: "chat_queue_stream_max_entries", Help: "Entries that the stream of a partition may hold: above it writes to the partition get 503.",
 		}),
 		resyncs: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "chat_search_resyncs_total", Help: "Times a partition of a search index had to be filled from the database.",
+			Name: "chat_search_resyncs_total", Help: "Times a partition of a search index had to be filled from the database since its stream does not reach back; that of a new index is not counted.",
 		}),
 		used: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "chat_redis_memory_used_bytes", Help: "Memory that Redis uses; of a Cluster, the master with the least room; 0 in local mode.",
@@ -150,10 +150,12 @@ func (m *metrics) stored(es []queue.Entry, dead []deadEntry) {
 	}
 }
 
-// flushed tells of a batch of a sink.
-func (m *metrics) flushed(sink string, size int, took time.Duration) {
+// flushed tells of a batch of a sink; of one that failed, how long that took.
+func (m *metrics) flushed(sink string, size int, took time.Duration, err error) {
 	m.duration.WithLabelValues(sink).Observe(took.Seconds())
-	m.batch.WithLabelValues(sink).Observe(float64(size))
+	if err == nil {
+		m.batch.WithLabelValues(sink).Observe(float64(size))
+	}
 }
 
 // lagged tells how long the oldest entry of a batch had waited.
@@ -212,11 +214,11 @@ func (d depths) Collect(ch chan<- prometheus.Metric) {
 	f := d.f
 	d.sink(ch, db.SinkDatabase, func(p int) []*backlog { return []*backlog{f.workers[p].backlog} })
 	if f.sinks != nil {
-		d.sink(ch, sinkSearch, f.sinks.backlogs.of)
+		d.sink(ch, sinkSearch, f.sinks.backlogs.toShow)
 	}
 }
 
-// sink shows one sink; where it stands for several search indexes, the one that is furthest behind.
+// sink shows one sink; where it stands for several search indexes and it is not known which one is searched, the one that is furthest behind.
 func (d depths) sink(ch chan<- prometheus.Metric, sink string, backlogs func(p int) []*backlog) {
 	now := time.Now()
 	for shard := range d.f.Shards {

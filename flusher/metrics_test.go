@@ -99,6 +99,34 @@ func TestTheQueueTellsWhatWaits(t *testing.T) {
 	})
 }
 
+// An index that a reindexing fills does not say that search is behind: it is not searched yet.
+func TestAnIndexThatIsNotSearchedYetIsNotShown(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, b *bundle) {
+		b.config.Name = "flusher-0"
+		index := openIndex(t)
+		app := b.app()
+		c := b.chat(app)
+		for range 20 {
+			b.post(app, c, "a message")
+		}
+		b.flush()
+		if err := flusher.AddSink(t.Context(), b.db, "being-filled", b.config.Partitions); err != nil {
+			t.Fatal(err)
+		}
+		r := b.measured(index)
+		b.until("one is searched", func() bool { return b.hits(index, app, c, "message") == 20 })
+		b.until("the other one can't be filled", func() bool { return slices.Contains(b.searchTroubles(), errAway.Error()) })
+		index.away.Store(true)
+		for range 3 {
+			b.post(app, c, "a message")
+		}
+		b.until("three wait for search", func() bool { return values(t, r)[depth("search")] == 3 })
+		index.away.Store(false)
+		b.until("none waits", func() bool { v := values(t, r); return v[depth("search")] == 0 && v[age("search")] == 0 })
+	})
+}
+
 // What waits is known though the leader hangs in a transaction, and also to a leader that comes while MySQL is away.
 func TestTheQueueTellsWhatWaitsWhileMySQLHangs(t *testing.T) {
 	t.Parallel()

@@ -287,6 +287,7 @@ func (s *sink) write(ctx context.Context, messages []chat.Message) ([]search.Ref
 	}
 	start := time.Now()
 	refusals, err := s.index.Put(ctx, messages)
+	s.f.metrics.flushed(sinkSearch, len(messages), time.Since(start), err)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			s.most = max(1, len(messages)/2) // the same ones would not be done in time again, and search would stand still for ever
@@ -295,6 +296,5 @@ func (s *sink) write(ctx context.Context, messages []chat.Message) ([]search.Ref
 	}
 	s.failing(s.name, nil) // a filling may go on for long
 	s.f.metrics.rows.WithLabelValues(sinkSearch, "document").Add(float64(len(messages) - len(refusals)))
-	s.f.metrics.flushed(sinkSearch, len(messages), time.Since(start))
 	return refusals, nil
 }

@@ -56,7 +56,16 @@ func openIndex(t *testing.T) *indexes {
 	t.Cleanup(func() { _ = local.Close() })
 	return &indexes{Local: local}
 }
-func (i *indexes) At(string) search.Index { return i }
+
+// At gives one that is always away where it is another one than is searched.
+func (i *indexes) At(name string) search.Index {
+	if name == "index" {
+		return i
+	}
+	other := &indexes{Local: i.Local}
+	other.away.Store(true)
+	return other
+}
 
 func (i *indexes) Put(ctx context.Context, ms []chat.Message) ([]search.Refusal, error) {
 	if i.put != nil {

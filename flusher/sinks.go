@@ -90,6 +90,8 @@ func (s *sinks) run(ctx context.Context) {
 		var lacking error
 		if s.f.chief() {
 			lacking = s.ensure(ctx)
+		} else {
+			s.learn(ctx)
 		}
 		names, err := s.list(ctx)
 		s.behind(ctx, errors.Join(lacking, err))
@@ -130,6 +132,18 @@ func (s *sinks) behind(ctx context.Context, err error) {
 	}
 }
 
+// learn asks which index is searched, for the metrics. What fails is said by the chief, and by the sinks.
+func (s *sinks) learn(ctx context.Context) {
+	if len(s.f.led()) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	if current, err := s.indexes.Current(ctx); err == nil {
+		s.backlogs.search(current)
+	}
+}
+
 // ensure makes the index that is searched a sink from the moment that it exists.
 func (s *sinks) ensure(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, redisTime)
@@ -150,6 +164,7 @@ func (s *sinks) ensure(ctx context.Context) error {
 		return err
 	}
 	s.at("sink.current")
+	s.backlogs.search(current)
 	err = AddSink(ctx, s.f.db, current, s.f.Partitions)
 	s.at("sink.added")
 	if err != nil {

@@ -265,7 +265,9 @@ func (w *worker) flush(ctx context.Context, more bool) error {
 	defer cancel()
 	es := w.buffer[:min(len(w.buffer), w.bound)]
 	start := time.Now()
-	if err := w.f.commit(ctx, w.p, w.cur, es); err != nil {
+	err := w.f.commit(ctx, w.p, w.cur, es)
+	w.f.metrics.flushed(db.SinkDatabase, len(es), time.Since(start), err)
+	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			w.bound = max(1, len(es)/2) // the same ones would not be done in time again, and nothing would be stored for ever
 			err = fmt.Errorf("%d entries were not stored within %s, they wait for a lock or the database is slow: %w", len(es), w.f.CommitTime, err)
@@ -276,7 +278,6 @@ func (w *worker) flush(ctx context.Context, more bool) error {
 		w.bound = min(2*w.bound, maxRows)
 	}
 	last := es[len(es)-1]
-	w.f.metrics.flushed(db.SinkDatabase, len(es), time.Since(start))
 	w.f.metrics.lagged(db.SinkDatabase, es[0].Version)
 	w.backlog.pass(es)
 	before := w.cur.Position.Version
@@ -284,7 +285,7 @@ func (w *worker) flush(ctx context.Context, more bool) error {
 	w.stored.raise(last.Version)
 	w.retained = true
 	failpoint.Hit(w.f.queue, "flush.committed")
-	err := w.clean(ctx, before, es)
+	err = w.clean(ctx, before, es)
 	failpoint.Hit(w.f.queue, "flush.cleaned")
 	w.buffer = append(w.buffer[:0], w.buffer[len(es):]...)
 	w.size = 0

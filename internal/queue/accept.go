@@ -97,7 +97,9 @@ func (q *Queue) accept(ctx context.Context, w Write) (Result, error) {
 		case replySeed:
 			err = q.seed(ctx, c, r)
 		case replyStale:
-			err = q.openAfter(ctx, c.partition, r)
+			if err = q.openAfter(ctx, c.partition, r); err != nil {
+				q.metrics.refused.WithLabelValues("opening").Inc()
+			}
 		}
 		if err != nil {
 			return Result{}, err
@@ -111,6 +113,7 @@ func (q *Queue) accept(ctx context.Context, w Write) (Result, error) {
 			}
 		}
 		if time.Now().After(c.deadline) {
+			q.metrics.refused.WithLabelValues("opening").Inc()
 			return Result{}, unavailable(errors.New("queue: the partition did not open in time"))
 		}
 	}
@@ -135,6 +138,7 @@ func (q *Queue) storedKey(ctx context.Context, c *call, r reply) (Result, bool, 
 	failpoint.Hit(q, "accept.asked")
 	switch {
 	case err != nil:
+		q.metrics.refused.WithLabelValues("database").Inc()
 		return Result{}, false, unavailable(err)
 	case found && payload != c.Idempotency.Payload:
 		return Result{}, false, chat.Errorf(chat.KeyReused, "The Idempotency-Key was used with another payload.")
@@ -154,12 +158,12 @@ func (q *Queue) seed(ctx context.Context, c *call, r reply) error {
 			return chat.Errorf(chat.NotFound, "There is no such chat.")
 		}
 	}
-	_, err, _ := q.seeds.Do(string(appendScope(nil, c.Scope)), func() (any, error) {
+	failed, err, _ := q.seeds.Do(string(appendScope(nil, c.Scope)), func() (any, error) {
 		failpoint.Hit(q, "seed.read")
 		n, gen, err := q.ledger.LastNumber(ctx, c.partition, c.Scope, r.number)
 		failpoint.Hit(q, "seed.write")
 		if err != nil {
-			return nil, unavailable(err)
+			return "database", unavailable(err)
 		}
 		if gen != r.gen { // a reading of another generation is no seed; under the database's, Redis is stale or was reopened
 			q.parts[c.partition].gen.CompareAndSwap(r.gen, gen)
@@ -169,10 +173,13 @@ func (q *Queue) seed(ctx context.Context, c *call, r reply) error {
 			r.gen, r.time, max(n, r.number), seedAge.Microseconds(), int64(counterTTL/time.Second))
 		failpoint.Hit(q, "seed.done")
 		if err != nil {
-			return nil, unavailable(err)
+			return "redis", unavailable(err)
 		}
 		return nil, nil
 	})
+	if err != nil { // of each write that waited for it
+		q.metrics.refused.WithLabelValues(failed.(string)).Inc()
+	}
 	return err
 }
 

@@ -252,7 +252,11 @@ var heads = map[Kind]string{ChatCreated: "c", MessageCreated: "m", question: "q"
 // answer gives each call of a partition its reply.
 func (l *lane) answer(b *bucket, rs []reply, err, quorum error) {
 	if err != nil {
-		l.q.metrics.refused.WithLabelValues("redis").Add(float64(b.size()))
+		why := "redis"
+		if _, replied := errors.AsType[redis.Error](err); replied {
+			why = "failed"
+		}
+		l.q.metrics.refused.WithLabelValues(why).Add(float64(b.size()))
 		if undone(err) {
 			err = unavailable(err)
 		} else {
@@ -267,8 +271,10 @@ func (l *lane) answer(b *bucket, rs []reply, err, quorum error) {
 			acknowledged := c.reply.status == replyOK || c.reply.status == replyReplay
 			if quorum != nil && acknowledged && c.Kind != question {
 				c.err = unknown(quorum)
+				l.q.metrics.refused.WithLabelValues("quorum").Inc()
+			} else {
+				l.q.metrics.count(c)
 			}
-			l.q.metrics.count(c)
 		}
 		i++
 		c.done <- struct{}{}

@@ -23,7 +23,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer, accepts bool) *metrics {
 	m := &metrics{
 		accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "chat_accepted_writes_total", Help: "Writes that were given a number and a queue entry.",
+			Name: "chat_accepted_writes_total", Help: "Writes that were given a number and a queue entry, on as many replicas as are wanted.",
 		}, []string{"kind"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chat_refused_writes_total", Help: "Writes that could not be accepted, by what was full or failed.",
@@ -32,7 +32,7 @@ func newMetrics(reg prometheus.Registerer, accepts bool) *metrics {
 			Name: "chat_accept_batch_writes", Help: "Writes of one pipeline to Redis.", Buckets: prometheus.ExponentialBuckets(1, 2, 10),
 		}),
 		acceptDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "chat_accept_duration_seconds", Help: "Time of one pipeline to Redis.", Buckets: prometheus.ExponentialBuckets(0.00025, 2, 14),
+			Name: "chat_accept_duration_seconds", Help: "Time of one pipeline to Redis.", Buckets: prometheus.ExponentialBuckets(0.00025, 2, 15),
 		}),
 		openings: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chat_openings_total", Help: "Partitions opened on a Redis: one that is new, kept what was not stored, or lost some of it.",
@@ -41,7 +41,7 @@ func newMetrics(reg prometheus.Registerer, accepts bool) *metrics {
 			Name: "chat_redis_superseded_total", Help: "Openings refused since this Redis is not the master any more.",
 		}),
 	}
-	for _, reason := range []string{"full", "failed", "waiting", "late", "redis", "closed"} {
+	for _, reason := range []string{"full", "failed", "waiting", "late", "redis", "quorum", "opening", "database", "closed"} {
 		m.refused.WithLabelValues(reason)
 	}
 	for _, found := range []string{"new", "kept", "lost"} {

@@ -1,11 +1,16 @@
 package queue
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"chat-system/internal/chat"
 	"chat-system/internal/enginetest"
 )
 
@@ -55,4 +60,77 @@ func TestTheMetricsTellHowDurableRedisIs(t *testing.T) {
 		t.Fatal("a dead Redis answers")
 	}
 	told(t, c, modeUnknown)
+}
+
+// downable is a database that can be away.
+type downable struct {
+	*memory
+	down atomic.Bool
+}
+
+var errDown = errors.New("the database is away")
+
+func (d *downable) err() error {
+	if d.down.Load() {
+		return errDown
+	}
+	return nil
+}
+
+func (d *downable) Cursor(ctx context.Context, p int) (Cursor, error) {
+	c, err := d.memory.Cursor(ctx, p)
+	return c, errors.Join(err, d.err())
+}
+
+func (d *downable) LastNumber(ctx context.Context, p int, s chat.Scope, most int64) (int64, int64, error) {
+	n, gen, err := d.memory.LastNumber(ctx, p, s, most)
+	return n, gen, errors.Join(err, d.err())
+}
+
+func (d *downable) StoredKey(ctx context.Context, app int64, key [16]byte) ([16]byte, int64, bool, error) {
+	payload, n, found, err := d.memory.StoredKey(ctx, app, key)
+	return payload, n, found, errors.Join(err, d.err())
+}
+
+func TestWhyAWriteIsRefusedIsCounted(t *testing.T) {
+	t.Parallel()
+	server, db := enginetest.Redis(t), &downable{memory: newMemory()}
+	client, err := Connect(server.URL, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	q := New(Config{Partitions: 1, MaxEntries: 1000, Shebang: true, Log: slog.New(slog.DiscardHandler)}, client, db)
+	refused := func(why string, w Write) {
+		t.Helper()
+		if r, err := q.Accept(t.Context(), w); code(err) != chat.Unavailable {
+			t.Errorf("%s: %+v, %v", why, r, err)
+		}
+		if n := testutil.ToFloat64(q.metrics.refused.WithLabelValues(why)); n != 1 {
+			t.Errorf("%v are counted as %s", n, why)
+		}
+	}
+	accepted := func(w Write) {
+		t.Helper()
+		if _, err := q.Accept(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db.down.Store(true)
+	refused("opening", newChat(app))
+	db.down.Store(false)
+	accepted(newChat(app))
+	db.down.Store(true)
+	refused("database", newMessage(app, 1, "the first of its chat"))
+	db.down.Store(false)
+	accepted(newMessage(app, 1, "x"))
+	if err := client.Redis().ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	refused("failed", newMessage(app, 1, "too much"))
+	server.Kill()
+	refused("redis", newMessage(app, 1, "nobody is there"))
+	if n := testutil.ToFloat64(q.metrics.accepted.WithLabelValues("message")); n != 1 {
+		t.Errorf("%v messages are counted as accepted", n)
+	}
 }

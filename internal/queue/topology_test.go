@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/redis/go-redis/v9"
 
 	"chat-system/internal/chat"
@@ -166,9 +167,10 @@ func TestASentinelTellsTheMasterAndPromotesItsReplica(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	b.drain(t, chat.Scope{Application: app})
-	b.must(t, newChat(app))                                                                        // accepted and not stored
-	b.q.WriteQuorum = 0                                                                            // there is one node left
-	if err := asked.Set(t.Context(), "chat", "down-after-milliseconds", "500").Err(); err != nil { // only now: it may stand still for a while before
+	b.must(t, newChat(app)) // accepted and not stored
+	b.q.WriteQuorum = 0     // there is one node left
+	// only now: a master that stood still before would be replaced too early
+	if err := asked.Set(t.Context(), "chat", "down-after-milliseconds", "500").Err(); err != nil {
 		t.Fatal(err)
 	}
 	master.Kill()
@@ -212,6 +214,10 @@ func TestAWriteIsAcknowledgedOnceTheQuorumHasIt(t *testing.T) {
 		if r, err := b.q.Accept(ctx, w); code(err) != chat.OutcomeUnknown {
 			t.Fatalf("without its replica, %s: %+v, %v", which, r, err)
 		}
+	}
+	m := b.q.metrics
+	if refused, accepted := testutil.ToFloat64(m.refused.WithLabelValues("quorum")), testutil.ToFloat64(m.messages); refused != 2 || accepted != 1 {
+		t.Errorf("%v are counted as without a quorum, and %v as accepted", refused, accepted)
 	}
 	replica.Start()
 	awaitFor(t, "the same write is acknowledged under its number", func() error {
