@@ -15,7 +15,7 @@ type metrics struct {
 	turnedAway      prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, maxConnections int) *metrics {
 	m := &metrics{
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "chat_http_request_duration_seconds",
@@ -39,8 +39,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "chat_http_connections_turned_away_total", Help: "Connections answered 503 because too many were open.",
 		}),
 	}
+	most := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "chat_http_max_connections", Help: "Client connections that may be open: those beyond are answered 503.",
+	})
+	most.Set(float64(maxConnections))
 	if reg != nil {
-		reg.MustRegister(m.duration, m.replayed, m.limited, m.limiterFailures, m.connections, m.turnedAway)
+		reg.MustRegister(m.duration, m.replayed, m.limited, m.limiterFailures, m.connections, most, m.turnedAway)
 	}
 	return m
 }

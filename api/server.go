@@ -50,7 +50,7 @@ func New(config Config) *Server {
 	if config.Health == nil {
 		config.Health = NewHealth(nil)
 	}
-	s := &Server{config: config, metrics: newMetrics(config.Metrics)}
+	s := &Server{config: config, metrics: newMetrics(config.Metrics, config.MaxConnections)}
 	s.nowhere = &endpoint{server: s, route: "none", method: "none", durations: s.metrics.durations("other", "other")}
 	s.fiber = fiber.New(fiber.Config{
 		CaseSensitive:                true,

@@ -26,12 +26,13 @@ var (
 	lastDuration = prometheus.NewDesc("chat_backup_last_duration_seconds", "How long the newest backup that succeeded took.", bySchedule, nil)
 	lastSize     = prometheus.NewDesc("chat_backup_last_size_bytes", "Size of the newest backup that succeeded.", bySchedule, nil)
 	failures     = prometheus.NewDesc("chat_backup_failures_total", "Backups that failed, since the schedule was made.", bySchedule, nil)
+	due          = prometheus.NewDesc("chat_backup_due_timestamp_seconds", "When the backup was due that follows on the newest one that succeeded, or on the making of the schedule.", bySchedule, nil)
 	verified     = prometheus.NewDesc("chat_backup_verified_timestamp_seconds", "When a backup was last loaded and compared.", bySchedule, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lastSuccess, lastDuration, lastSize, failures, verified} {
+	for _, d := range []*prometheus.Desc{lastSuccess, lastDuration, lastSize, failures, due, verified} {
 		ch <- d
 	}
 }
@@ -46,10 +47,15 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for i := range all.Items {
 		s := &all.Items[i]
+		from := s.CreationTimestamp.Time
 		if ok := s.Status.LastSuccess; ok != nil {
+			from = ok.Finished.Time
 			ch <- prometheus.MustNewConstMetric(lastSuccess, prometheus.GaugeValue, float64(ok.Finished.Unix()), s.Name)
 			ch <- prometheus.MustNewConstMetric(lastDuration, prometheus.GaugeValue, float64(ok.DurationSeconds), s.Name)
 			ch <- prometheus.MustNewConstMetric(lastSize, prometheus.GaugeValue, float64(ok.Size), s.Name)
+		}
+		if at := after(s, from); at != nil {
+			ch <- prometheus.MustNewConstMetric(due, prometheus.GaugeValue, float64(at.Unix()), s.Name)
 		}
 		if at := s.Status.LastVerified; at != nil {
 			ch <- prometheus.MustNewConstMetric(verified, prometheus.GaugeValue, float64(at.Unix()), s.Name)

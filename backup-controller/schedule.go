@@ -151,17 +151,25 @@ func (r *schedules) apply(ctx context.Context, s *v1alpha1.RedisBackupSchedule, 
 	return r.Apply(ctx, client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: fields}), client.FieldOwner(fieldOwner), client.ForceOwnership)
 }
 
-// next is when the next backup is due, as the CronJob reckons; nil where it is suspended, or is no schedule.
+// next is when the next backup is due; nil where it is suspended, or is no schedule.
 func (r *schedules) next(s *v1alpha1.RedisBackupSchedule) *metav1.Time {
+	if s.Spec.Suspend {
+		return nil
+	}
+	return after(s, r.now())
+}
+
+// after is when the first backup after a time is due, as the CronJob reckons; nil where it is no schedule.
+func after(s *v1alpha1.RedisBackupSchedule, at time.Time) *metav1.Time {
 	when, err := cron.ParseStandard(s.Spec.Schedule)
-	if err != nil || s.Spec.Suspend {
+	if err != nil {
 		return nil
 	}
 	zone, err := time.LoadLocation(s.Spec.TimeZone)
 	if err != nil {
 		return nil
 	}
-	return new(metav1.NewTime(when.Next(r.now().In(zone)).UTC()))
+	return new(metav1.NewTime(when.Next(at.In(zone)).UTC()))
 }
 
 // count sets what the status says of the schedule's RedisBackups. A result stays when its RedisBackup goes.

@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,9 +46,16 @@ func TestAlertsFireAndDashboardsHaveData(t *testing.T) {
 	o.set("maxmemory", "0")
 	o.rests()
 
+	stop := o.search(l)
 	es.Pause()
-	o.fires("ChatSearchLag")
+	o.fires("ChatSearchLag", "ChatSearchesFailing")
 	es.Resume()
+	o.rests()
+	stop()
+
+	leave := o.crowd(s.pods[0].addr)
+	o.fires("ChatConnectionsTurnedAway")
+	leave()
 	o.rests()
 
 	s.mysql.Kill()
@@ -168,6 +176,24 @@ func (o *observed) reads(l *load) (stop func()) {
 // search likewise.
 func (o *observed) search(l *load) (stop func()) {
 	return repeat(func() { _, _, _ = l.send("GET", l.path(1)+"/search?q=writer", "", nil) })
+}
+
+// crowd opens more connections than a pod takes, and holds them until they leave.
+func (o *observed) crowd(addr string) (leave func()) {
+	o.t.Helper()
+	var all []net.Conn
+	for range int(o.pods[0].metric("chat_http_max_connections")) + 1 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	return func() {
+		for _, c := range all {
+			_ = c.Close()
+		}
+	}
 }
 
 func repeat(f func()) (stop func()) {

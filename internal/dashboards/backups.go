@@ -2,12 +2,16 @@ package main
 
 import "github.com/grafana/grafana-foundation-sdk/go/units"
 
+// overdue is for how long the schedule that is furthest behind has lacked a backup that was due.
+const overdue = `clamp_min(time() - min(max by (schedule) (chat_backup_due_timestamp_seconds{S})), 0)`
+
 var backups = board{"backups", "backups", "Backups of Redis: how old, how large, and whether they load.", []row{
 	{"Now", []panel{
-		number("Age of the newest", "", units.Seconds, `time() - max(chat_backup_last_success_timestamp_seconds{S})`).warns(2 * 3600).fails(3 * 3600),
-		number("Newest verified", "How long ago a backup was last loaded and compared.", units.Seconds, `time() - max(chat_backup_verified_timestamp_seconds{S})`).warns(2 * 3600).fails(6 * 3600),
-		number("Size", "Of the newest.", units.BytesIEC, `max(chat_backup_last_size_bytes{S})`),
-		number("Duration", "Of the newest.", units.Seconds, `max(chat_backup_last_duration_seconds{S})`),
+		number("Overdue", "For how long a backup has been due that did not succeed yet, of the schedule that is furthest behind.", units.Seconds, overdue).warns(1800).fails(3600),
+		number("Age of the newest", "Of the schedule whose newest one is the oldest.", units.Seconds, `time() - min(max by (schedule) (chat_backup_last_success_timestamp_seconds{S}))`),
+		number("Newest verified", "How long ago a backup was last loaded and compared, likewise.", units.Seconds, `time() - min(max by (schedule) (chat_backup_verified_timestamp_seconds{S}))`),
+		number("Size", "Of the newest, likewise the largest.", units.BytesIEC, `max(chat_backup_last_size_bytes{S})`),
+		number("Duration", "Of the newest, likewise the longest.", units.Seconds, `max(chat_backup_last_duration_seconds{S})`),
 		number("Failed", "In the last day.", units.Short, `sum(max by (schedule) (increase(chat_backup_failures_total{S}[1d])))`).warns(1),
 	}},
 	{"By schedule", []panel{

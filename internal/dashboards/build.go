@@ -24,6 +24,7 @@ type panel struct {
 	number       bool
 	warnAt       float64 // a number is orange from here on; 0: never
 	failAt       float64 // red
+	least        float64 // below it is red
 	bound        float64 // of the axis; 0: none
 	stacked      bool
 	queries      []query
@@ -39,6 +40,9 @@ func number(title, about, unit, expr string) panel {
 // warns and fails colour a number from a value on.
 func (p panel) warns(at float64) panel { p.warnAt = at; return p }
 func (p panel) fails(at float64) panel { p.failAt = at; return p }
+
+// needs colours it below a value.
+func (p panel) needs(least float64) panel { p.least = least; return p }
 
 // lines is a panel of lines over time.
 func lines(title, about, unit string, queries ...query) panel {
@@ -114,6 +118,9 @@ func (p panel) targets() []cog.Builder[variants.Dataquery] {
 
 func (p panel) asNumber() *stat.PanelBuilder {
 	steps := []dashboard.Threshold{{Color: "green"}}
+	if p.least != 0 {
+		steps = []dashboard.Threshold{{Color: "red"}, {Value: &p.least, Color: "green"}}
+	}
 	for _, at := range []struct {
 		value float64
 		color string
@@ -124,7 +131,7 @@ func (p panel) asNumber() *stat.PanelBuilder {
 	}
 	return stat.NewPanelBuilder().Title(p.title).Description(p.about).Unit(p.unit).Datasource(datasource).Targets(p.targets()).Height(4).Span(4).
 		GraphMode(common.BigValueGraphModeNone).ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
-		Thresholds(dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(steps))
+		NoValue("not known").Thresholds(dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(steps))
 }
 
 func (p panel) asLines() *timeseries.PanelBuilder {

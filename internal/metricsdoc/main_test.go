@@ -24,6 +24,7 @@ func TestTheDocumentIsThatOfTheCode(t *testing.T) {
 var notZero = map[string]bool{
 	"chat_build_info": true, "chat_queue_stream_max_entries": true, "chat_shard_leader": true, "chat_redis_durability": true, "chat_mysql_durability": true,
 	"chat_database_pool_connections": true, "chat_database_pool_max_connections": true, "chat_redis_pool_connections": true,
+	"chat_http_max_connections": true, "chat_backup_due_timestamp_seconds": true,
 	"chat_backup_last_success_timestamp_seconds": true, "chat_backup_verified_timestamp_seconds": true, // of a schedule that had one
 }
 

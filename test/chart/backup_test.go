@@ -153,11 +153,12 @@ func (r *release) is(name string, o client.Object) bool {
 }
 
 // complete plays kubelet and Job controller.
-func (r *release) complete(name string) {
+func (r *release) complete(name string) { r.t.Helper(); r.completeAt(name, metav1.Now()) }
+
+func (r *release) completeAt(name string, now metav1.Time) {
 	r.t.Helper()
 	j := &batchv1.Job{}
 	r.until("the Job "+name, func() bool { return r.is(name, j) })
-	now := metav1.Now()
 	j.Status.StartTime, j.Status.CompletionTime, j.Status.Succeeded = &now, &now, 1
 	for _, c := range []batchv1.JobConditionType{batchv1.JobSuccessCriteriaMet, batchv1.JobComplete} {
 		j.Status.Conditions = append(j.Status.Conditions, batchv1.JobCondition{Type: c, Status: corev1.ConditionTrue, LastTransitionTime: now})
@@ -166,7 +167,9 @@ func (r *release) complete(name string) {
 }
 
 // fire plays the CronJob's controller: the Job of one time, whose pod reports in JSON, unless that is empty.
-func (r *release) fire(at, report string) {
+func (r *release) fire(at, report string) { r.t.Helper(); r.fireAt(at, report, metav1.Now()) }
+
+func (r *release) fireAt(at, report string, now metav1.Time) {
 	r.t.Helper()
 	c := &batchv1.CronJob{}
 	r.must(r.Get(r.t.Context(), client.ObjectKey{Namespace: r.Namespace, Name: "chat-chat-system"}, c))
@@ -184,7 +187,7 @@ func (r *release) fire(at, report string) {
 		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: container, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: report}}}}
 		r.must(r.Status().Update(r.t.Context(), p))
 	}
-	r.complete(j.Name)
+	r.completeAt(j.Name, now)
 }
 
 func answer(url string) (int, string) {
@@ -221,6 +224,7 @@ func TestTheControllerGetsAlongWithWhatTheChartGivesIt(t *testing.T) {
 		r.until("the metrics tell it", func() bool {
 			_, text := answer(ops + "/metrics")
 			return strings.Contains(text, `chat_backup_last_success_timestamp_seconds{schedule="chat-chat-system"}`) &&
+				strings.Contains(text, `chat_backup_due_timestamp_seconds{schedule="chat-chat-system"}`) &&
 				strings.Contains(text, `chat_backup_failures_total{schedule="chat-chat-system"} 0`) && strings.Contains(text, "chat_build_info")
 		})
 	}
@@ -258,7 +262,7 @@ func TestTheControllerGetsAlongWithWhatTheChartGivesIt(t *testing.T) {
 	}
 }
 
-// The alerts of backups fire while there is none, while the newest is old and while the newest is not verified, and rest otherwise; the
+// The alerts of backups fire while the newest is old and while the newest is not verified, and rest otherwise; the
 // dashboards' expressions that ask for backups return data.
 func TestBackupsThatAreOldOrNotVerifiedAlert(t *testing.T) {
 	t.Parallel()
@@ -272,16 +276,17 @@ func TestBackupsThatAreOldOrNotVerifiedAlert(t *testing.T) {
 		}
 	}
 	w := NewWatch(t, map[string][]string{"backup": {strings.TrimPrefix(ops, "http://")}}, values...)
-	verified := func() string {
-		return fmt.Sprintf(`{"location": "x", "size": 1000, "verifiedAt": %q}`, time.Now().UTC().Format(time.RFC3339))
+	verified := func(at time.Time) string {
+		return fmt.Sprintf(`{"location": "x", "size": 1000, "verifiedAt": %q}`, at.UTC().Format(time.RFC3339))
 	}
-	w.Fires("ChatBackupTooOld")
-	r.fire("1", verified())
-	w.Rests()
+	r.until("the CronJob is there", func() bool { return r.is("chat-chat-system", &batchv1.CronJob{}) })
+	w.Rests() // its first one is not due yet
+	old := time.Now().Add(-3 * time.Hour)
+	r.fireAt("1", verified(old), metav1.NewTime(old))
 	w.Fires("ChatBackupTooOld")
 	r.fire("2", `{"location": "x", "size": 1000}`)
 	w.Fires("ChatBackupUnverified")
-	r.fire("3", verified())
+	r.fire("3", verified(time.Now()))
 	w.Rests()
 	var all []Expression
 	for _, e := range Expressions(t) {

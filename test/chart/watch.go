@@ -55,8 +55,11 @@ func promtool(t *testing.T, dir string, args ...string) ([]byte, error) {
 const quick = `
 metrics:
   prometheusRule:
-    burnRates: [{severity: critical, factor: 14.4, long: 10s, short: 3s, for: 0s}]
+    burnRates: [{severity: critical, factor: 14.4, long: 10s, short: 3s, for: 0s}, {severity: warning, factor: 6, long: 10s, short: 3s, for: 0s}]
+    leastFaults: 1
+    keepFiringFor: 0s
     alerts:
+      ChatConnectionsTurnedAway: {for: 0s, window: 5s}
       ChatDown: {for: 1s}
       ChatNoLeader: {for: 1s}
       ChatOldestEntryTooOld: {for: 0s, seconds: 2}
@@ -69,7 +72,7 @@ metrics:
       ChatSearchLag: {for: 0s, seconds: 2, window: 5s}
       ChatRedisNotDurable: {for: 0s}
       ChatMySQLNotDurable: {for: 0s}
-      ChatBackupTooOld: {for: 1s, seconds: 5}
+      ChatBackupTooOld: {for: 1s, seconds: 60}
       ChatBackupUnverified: {for: 1s, seconds: 5}
 `
 
