@@ -36,11 +36,11 @@ func newMetrics(reg prometheus.Registerer, maxConnections int) *metrics {
 			Name: "chat_http_connections", Help: "Open client connections.",
 		}),
 		turnedAway: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "chat_http_connections_turned_away_total", Help: "Connections answered 503 because too many were open.",
+			Name: "chat_http_connections_turned_away_total", Help: "Connections answered 503, or closed at once, because too many were open.",
 		}),
 	}
 	most := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "chat_http_max_connections", Help: "Client connections that may be open: those beyond are answered 503.",
+		Name: "chat_http_max_connections", Help: "Client connections that may be open: those beyond are turned away.",
 	})
 	most.Set(float64(maxConnections))
 	if reg != nil {

@@ -26,7 +26,7 @@ var (
 	lastDuration = prometheus.NewDesc("chat_backup_last_duration_seconds", "How long the newest backup that succeeded took.", bySchedule, nil)
 	lastSize     = prometheus.NewDesc("chat_backup_last_size_bytes", "Size of the newest backup that succeeded.", bySchedule, nil)
 	failures     = prometheus.NewDesc("chat_backup_failures_total", "Backups that failed, since the schedule was made.", bySchedule, nil)
-	due          = prometheus.NewDesc("chat_backup_due_timestamp_seconds", "When the backup was due that follows on the newest one that succeeded, or on the making of the schedule.", bySchedule, nil)
+	due          = prometheus.NewDesc("chat_backup_due_timestamp_seconds", "When the backup was due that follows on the newest one that succeeded, or on the making of the schedule; of a schedule that is not suspended.", bySchedule, nil)
 	verified     = prometheus.NewDesc("chat_backup_verified_timestamp_seconds", "When a backup was last loaded and compared.", bySchedule, nil)
 )
 
@@ -54,8 +54,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(lastDuration, prometheus.GaugeValue, float64(ok.DurationSeconds), s.Name)
 			ch <- prometheus.MustNewConstMetric(lastSize, prometheus.GaugeValue, float64(ok.Size), s.Name)
 		}
-		if at := after(s, from); at != nil {
-			ch <- prometheus.MustNewConstMetric(due, prometheus.GaugeValue, float64(at.Unix()), s.Name)
+		if !s.Spec.Suspend {
+			if next := dueAfter(s, from); next != nil { // else there will be none: it is no schedule
+				from = next.Time
+			}
+			ch <- prometheus.MustNewConstMetric(due, prometheus.GaugeValue, float64(from.Unix()), s.Name)
 		}
 		if at := s.Status.LastVerified; at != nil {
 			ch <- prometheus.MustNewConstMetric(verified, prometheus.GaugeValue, float64(at.Unix()), s.Name)

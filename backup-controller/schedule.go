@@ -156,11 +156,11 @@ func (r *schedules) next(s *v1alpha1.RedisBackupSchedule) *metav1.Time {
 	if s.Spec.Suspend {
 		return nil
 	}
-	return after(s, r.now())
+	return dueAfter(s, r.now())
 }
 
-// after is when the first backup after a time is due, as the CronJob reckons; nil where it is no schedule.
-func after(s *v1alpha1.RedisBackupSchedule, at time.Time) *metav1.Time {
+// dueAfter is when the first backup after a time is due, as the CronJob reckons; nil where it is no schedule.
+func dueAfter(s *v1alpha1.RedisBackupSchedule, at time.Time) *metav1.Time {
 	when, err := cron.ParseStandard(s.Spec.Schedule)
 	if err != nil {
 		return nil

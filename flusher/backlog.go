@@ -22,7 +22,7 @@ type backlog struct {
 	probe   chat.Version // an entry that was the newest one
 	ordinal int64        // and how many the stream had been given by then
 	looked  bool
-	ahead   time.Duration // Redis' clock, which dates the entries, before ours
+	ahead   time.Duration // of Redis' clock, which dates the entries, before ours
 	queue.Backlog
 }
 
@@ -94,6 +94,13 @@ func (b *backlog) behind(now time.Time) (entries int64, age time.Duration, ok bo
 		entries = b.Length
 	}
 	return max(1, entries), since(max(b.Oldest, b.at), now.Add(b.ahead)), true // what was the oldest one may be stored by now
+}
+
+// age is how long ago an entry was accepted.
+func (b *backlog) age(v chat.Version) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return since(v, time.Now().Add(b.ahead))
 }
 
 // position of the sink, where it is known.

@@ -12,7 +12,7 @@ import (
 type stream struct {
 	entries []queue.Entry // what was not trimmed
 	added   int64
-	ahead   int // of our clock before that of Redis, in milliseconds
+	behind  int // Redis' clock behind ours, in milliseconds
 }
 
 func (s *stream) add(kind queue.Kind, n int) {
@@ -43,12 +43,12 @@ func (s *stream) look(b *backlog) {
 	} else {
 		seen.Above = 0
 	}
-	b.look(at, seen, time.UnixMilli(500+int64(s.ahead)))
+	b.look(at, seen, time.UnixMilli(500+int64(s.behind)))
 }
 
 func TestABacklogKnowsWhatWaits(t *testing.T) {
 	t.Parallel()
-	s, b := &stream{ahead: 300_000}, &backlog{index: -1}
+	s, b := &stream{behind: 300_000}, &backlog{index: -1}
 	now := time.UnixMilli(302_000)
 	is := func(what string, want int64, oldest int64) {
 		t.Helper()
@@ -88,7 +88,7 @@ func TestABacklogKnowsWhatWaits(t *testing.T) {
 		t.Error("it tells of a partition that was left")
 	}
 	b.place(0)
-	*s = stream{ahead: s.ahead} // Redis was lost
+	*s = stream{behind: s.behind} // Redis was lost
 	s.add(queue.Marker, 1)
 	s.look(b)
 	is("a marker", 1, 1001)

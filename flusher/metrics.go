@@ -159,8 +159,8 @@ func (m *metrics) flushed(sink string, size int, took time.Duration, err error) 
 }
 
 // lagged tells how long the oldest entry of a batch had waited.
-func (m *metrics) lagged(sink string, oldest chat.Version) {
-	m.lag.WithLabelValues(sink).Observe(since(oldest, time.Now()).Seconds())
+func (m *metrics) lagged(sink string, waited time.Duration) {
+	m.lag.WithLabelValues(sink).Observe(waited.Seconds())
 }
 
 // since is how long ago an entry was accepted; never less than nothing, though clocks differ.

@@ -240,8 +240,9 @@ func (s *sink) put(ctx context.Context, moves []move) error {
 		return err
 	}
 	for _, m := range moved {
-		s.backlogs.at(s.name, int(m.from.PartitionID)).pass(m.passed)
-		s.f.metrics.lagged(sinkSearch, m.passed[0].Version)
+		b := s.backlogs.at(s.name, int(m.from.PartitionID))
+		b.pass(m.passed)
+		s.f.metrics.lagged(sinkSearch, b.age(m.passed[0].Version))
 		for _, t := range m.traced {
 			refused := slices.ContainsFunc(refusals, func(r search.Refusal) bool { return r.Index == t.index })
 			span.entry(ctx, "indexed", t.of, refused, attribute.String("chat.sink", s.name), attribute.Int("chat.partition", int(m.from.PartitionID)))

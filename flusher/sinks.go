@@ -90,8 +90,6 @@ func (s *sinks) run(ctx context.Context) {
 		var lacking error
 		if s.f.chief() {
 			lacking = s.ensure(ctx)
-		} else {
-			s.learn(ctx)
 		}
 		names, err := s.list(ctx)
 		s.behind(ctx, errors.Join(lacking, err))
@@ -107,6 +105,9 @@ func (s *sinks) run(ctx context.Context) {
 				cancel()
 				delete(running, name)
 			}
+		}
+		if !s.f.chief() { // at the end: what hangs holds up nothing
+			s.learn(ctx)
 		}
 		select {
 		case <-ctx.Done():

@@ -278,7 +278,7 @@ func (w *worker) flush(ctx context.Context, more bool) error {
 		w.bound = min(2*w.bound, maxRows)
 	}
 	last := es[len(es)-1]
-	w.f.metrics.lagged(db.SinkDatabase, es[0].Version)
+	w.f.metrics.lagged(db.SinkDatabase, w.backlog.age(es[0].Version))
 	w.backlog.pass(es)
 	before := w.cur.Position.Version
 	w.cur.Position = last.Position()

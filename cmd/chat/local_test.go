@@ -54,7 +54,9 @@ func TestTheSmokeTestWaitsForTheService(t *testing.T) {
 		case 1:
 			panic(http.ErrAbortHandler)
 		case 2:
-			http.Error(w, "no endpoints", http.StatusServiceUnavailable)
+			w.Header().Set("Connection", "close") // net/http would send again what comes on a connection that it had
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"detail": "Wait."}`)
 		case 3: // is done, and not answered
 			proxy.ServeHTTP(httptest.NewRecorder(), r)
 			panic(http.ErrAbortHandler)
@@ -64,7 +66,7 @@ func TestTheSmokeTestWaitsForTheService(t *testing.T) {
 	}))
 	t.Cleanup(front.Close)
 	code, out, errs := said(t, []string{"CHAT_URL=" + front.URL}, "smoke-test")
-	if code != 0 || !strings.HasSuffix(out, "and found\n") || !strings.Contains(out, "not yet: 503 Service Unavailable: no endpoints") {
+	if code != 0 || !strings.HasSuffix(out, "and found\n") || !strings.Contains(out, "not yet: 503 Service Unavailable Wait.") {
 		t.Error(code, out, errs)
 	}
 	r, err := http.Get(base + "/applications")

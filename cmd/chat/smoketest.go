@@ -94,9 +94,11 @@ func (c *smokeClient) call(ctx context.Context, method, path string, body, into 
 
 // wait pauses, and says what for where that is new. It fails with that when the time is up.
 func (c *smokeClient) wait(ctx context.Context, what error) error {
-	if text := what.Error(); text != c.waits {
-		c.waits = text
-		_, _ = fmt.Fprintln(c.out, "not yet:", text)
+	if ctx.Err() == nil { // else it is that alone
+		if text := what.Error(); text != c.waits {
+			c.waits = text
+			_, _ = fmt.Fprintln(c.out, "not yet:", text)
+		}
 	}
 	pause := time.NewTimer(smokePause)
 	defer pause.Stop()
@@ -104,7 +106,7 @@ func (c *smokeClient) wait(ctx context.Context, what error) error {
 	case <-pause.C:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w (%w)", what, ctx.Err())
+		return fmt.Errorf("not in time: %s: %w", c.waits, ctx.Err())
 	}
 }
 
@@ -144,7 +146,9 @@ func (c *smokeClient) once(ctx context.Context, method, path, key string, body, 
 	}
 	switch answer.StatusCode {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return awayError{fmt.Errorf("%s: %s", answer.Status, text)}
+		var problem struct{ Detail string } // an ingress may answer something else
+		_ = json.Unmarshal(text, &problem)
+		return awayError{fmt.Errorf("%s %s", answer.Status, problem.Detail)}
 	}
 	if answer.StatusCode/100 != 2 {
 		return fmt.Errorf("%s: %s", answer.Status, text)

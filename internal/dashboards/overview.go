@@ -24,8 +24,8 @@ var overview = board{"overview", "overview", "Is the service keeping up, since w
 			`max(chat_redis_memory_used_bytes{S} / (chat_redis_memory_max_bytes{S} > 0)) or 0 * max(chat_redis_memory_max_bytes{S})`).warns(0.8).fails(0.9),
 		number("Found after", "How long the oldest message has waited that can't be found yet.", units.Seconds, `max(chat_queue_oldest_entry_age_seconds{S,sink="search"})`).warns(30).fails(300),
 		number("Backup overdue", "For how long a backup of Redis has been due that did not succeed yet.", units.Seconds, overdue).warns(1800).fails(3600),
-		number("Promises broken", "Numbers and Idempotency-Keys that were to be stored twice, within the time that is shown. Must stay 0.", units.Short,
-			`sum(increase(chat_broken_promises_total{S}[$__range]))`).fails(0.5),
+		number("Promises broken", "Numbers and Idempotency-Keys that were to be stored twice, of all flushers that were seen in the time that is shown. Must stay 0.", units.Short,
+			`sum(max_over_time(chat_broken_promises_total{S}[$__range]))`).fails(1),
 	}},
 	{"Keeping up", []panel{
 		lines("Accepted and stored", "Writes a second. While accepted is above stored, the queue grows.", units.WritesPerSecond,

@@ -33,7 +33,7 @@ var queueing = board{"queue", "queue", "What waits, who flushes it, and what cou
 			query{`max by (sink, reason) (chat_dead_letters{S})`, "{{sink}}: {{reason}}"}).stack(),
 		lines("Became dead letters", "", units.WritesPerSecond, query{`sum by (sink, reason) (rate(chat_dead_lettered_writes_total{S}[R]))`, "{{sink}}: {{reason}}"}),
 		lines("Must stay 0", "Broken promises, and streams that were cut behind the cursor.", units.Short,
-			query{`sum(increase(chat_broken_promises_total{S}[R]))`, "broken promises"}, query{`sum(increase(chat_queue_stream_cuts_total{S}[R]))`, "stream found cut"}),
+			query{`sum(chat_broken_promises_total{S})`, "broken promises"}, query{`sum(chat_queue_stream_cuts_total{S})`, "stream found cut"}),
 		lines("Repaired counts", "Counts that the hourly recount found wrong and set right.", units.Short, query{`sum by (of) (increase(chat_counts_repaired_total{S}[R]))`, "{{of}}"}),
 		lines("Filled from MySQL", "Partitions of a search index that had to be filled from the database, since the stream did not reach back.", units.Short,
 			query{`sum(increase(chat_search_resyncs_total{S}[R]))`, "resyncs"}),

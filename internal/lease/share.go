@@ -10,7 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// peersEvery is how often it is looked which pods are ready.
+// peersEvery is how often it is looked which pods are ready: a pod may have to see that before it takes what another one gave back, and both
+// are to be done within two seconds.
 const peersEvery = 500 * time.Millisecond
 
 // term is the time in which this pod holds a shard's Lease, or tries to take it.

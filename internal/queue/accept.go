@@ -72,6 +72,7 @@ func (q *Queue) accept(ctx context.Context, w Write) (Result, error) {
 		case replyOK, replyReplay:
 			if q.Stored != nil && c.Kind != question {
 				if err := q.Stored(ctx, c.partition, r.version); err != nil {
+					q.metrics.refused.WithLabelValues("database").Inc()
 					return Result{}, unknown(err)
 				}
 			}
@@ -173,7 +174,7 @@ func (q *Queue) seed(ctx context.Context, c *call, r reply) error {
 			r.gen, r.time, max(n, r.number), seedAge.Microseconds(), int64(counterTTL/time.Second))
 		failpoint.Hit(q, "seed.done")
 		if err != nil {
-			return "redis", unavailable(err)
+			return why(err), unavailable(err)
 		}
 		return nil, nil
 	})

@@ -252,11 +252,7 @@ var heads = map[Kind]string{ChatCreated: "c", MessageCreated: "m", question: "q"
 // answer gives each call of a partition its reply.
 func (l *lane) answer(b *bucket, rs []reply, err, quorum error) {
 	if err != nil {
-		why := "redis"
-		if _, replied := errors.AsType[redis.Error](err); replied {
-			why = "failed"
-		}
-		l.q.metrics.refused.WithLabelValues(why).Add(float64(b.size()))
+		l.q.metrics.refused.WithLabelValues(why(err)).Add(float64(b.size()))
 		if undone(err) {
 			err = unavailable(err)
 		} else {
@@ -279,6 +275,14 @@ func (l *lane) answer(b *bucket, rs []reply, err, quorum error) {
 		i++
 		c.done <- struct{}{}
 	}
+}
+
+// why a write is refused for an error of Redis: it answered, and refuses, or it did not answer.
+func why(err error) string {
+	if _, answered := errors.AsType[redis.Error](err); answered {
+		return "failed"
+	}
+	return "redis"
 }
 
 // undone tells the errors after which a script certainly did nothing: Redis refused to run it, or it was never sent.

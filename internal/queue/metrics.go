@@ -26,7 +26,7 @@ func newMetrics(reg prometheus.Registerer, accepts bool) *metrics {
 			Name: "chat_accepted_writes_total", Help: "Writes that were given a number and a queue entry, on as many replicas as are wanted.",
 		}, []string{"kind"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "chat_refused_writes_total", Help: "Writes that could not be accepted, by what was full or failed.",
+			Name: "chat_refused_writes_total", Help: "Writes that were not acknowledged, by what was full or failed.",
 		}, []string{"reason"}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "chat_accept_batch_writes", Help: "Writes of one pipeline to Redis.", Buckets: prometheus.ExponentialBuckets(1, 2, 10),
