@@ -7,7 +7,7 @@ const overdue = `clamp_min(time() - min(max by (schedule) (chat_backup_due_times
 
 var backups = board{"backups", "backups", "Backups of Redis: how old, how large, and whether they load.", []row{
 	{"Now", []panel{
-		number("Overdue", "For how long a backup has been due that did not succeed yet, of the schedule that is furthest behind.", units.Seconds, overdue).warns(1800).fails(3600),
+		number("Overdue", "For how long a backup has been due that did not succeed yet, of the schedule that is furthest behind.", units.Seconds, overdue).warns(1800).fails(3600).without("no schedule"),
 		number("Age of the newest", "Of the schedule whose newest one is the oldest.", units.Seconds, `time() - min(max by (schedule) (chat_backup_last_success_timestamp_seconds{S}))`),
 		number("Newest verified", "How long ago a backup was last loaded and compared, likewise.", units.Seconds, `time() - min(max by (schedule) (chat_backup_verified_timestamp_seconds{S}))`),
 		number("Size", "Of the newest, likewise the largest.", units.BytesIEC, `max(chat_backup_last_size_bytes{S})`),

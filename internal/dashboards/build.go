@@ -25,6 +25,7 @@ type panel struct {
 	warnAt       float64 // a number is orange from here on; 0: never
 	failAt       float64 // red
 	least        float64 // below it is red
+	nothing      string  // what a number says where there is none
 	bound        float64 // of the axis; 0: none
 	stacked      bool
 	queries      []query
@@ -34,7 +35,7 @@ type query struct{ expr, legend string }
 
 // number is a panel of one number.
 func number(title, about, unit, expr string) panel {
-	return panel{title: title, about: about, unit: unit, number: true, queries: []query{{expr, ""}}}
+	return panel{title: title, about: about, unit: unit, number: true, nothing: "not known", queries: []query{{expr, ""}}}
 }
 
 // warns and fails colour a number from a value on.
@@ -43,6 +44,9 @@ func (p panel) fails(at float64) panel { p.failAt = at; return p }
 
 // needs colours it below a value.
 func (p panel) needs(least float64) panel { p.least = least; return p }
+
+// without says what it means that there is no number.
+func (p panel) without(nothing string) panel { p.nothing = nothing; return p }
 
 // lines is a panel of lines over time.
 func lines(title, about, unit string, queries ...query) panel {
@@ -131,7 +135,7 @@ func (p panel) asNumber() *stat.PanelBuilder {
 	}
 	return stat.NewPanelBuilder().Title(p.title).Description(p.about).Unit(p.unit).Datasource(datasource).Targets(p.targets()).Height(4).Span(4).
 		GraphMode(common.BigValueGraphModeNone).ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"})).
-		NoValue("not known").Thresholds(dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(steps))
+		NoValue(p.nothing).Thresholds(dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(steps))
 }
 
 func (p panel) asLines() *timeseries.PanelBuilder {

@@ -15,7 +15,7 @@ var engines = board{"engines", "engines", "Redis, MySQL and Elasticsearch, as th
 			query{`max by (mode) (chat_redis_durability{S})`, "{{mode}}"}).upTo(1),
 	}},
 	{"MySQL", []panel{
-		lines("Time of a transaction", "Of the flushers; failed ones too.", units.Seconds, quantiles("chat_flush_duration_seconds", `{S,sink="mysql"}`, "", "")...),
+		lines("Time of a transaction", "Of the flushers; failed ones too, once they failed: one that waits for a lock does after 30 s.", units.Seconds, quantiles("chat_flush_duration_seconds", `{S,sink="mysql"}`, "", "")...),
 		lines("Connections", "Of all pods, and how many they may open.", units.Short, query{`sum by (component, state) (chat_database_pool_connections{S})`, "{{component}}: {{state}}"},
 			query{`sum by (component) (chat_database_pool_max_connections{S})`, "{{component}}: at most"}),
 		lines("Waits for a connection", "", units.OpsPerSecond, query{`sum by (component) (rate(chat_database_pool_waits_total{S}[R]))`, "{{component}}"}),
@@ -26,7 +26,7 @@ var engines = board{"engines", "engines", "Redis, MySQL and Elasticsearch, as th
 	{"Elasticsearch", []panel{
 		lines("Documents", "Put into the index.", units.WritesPerSecond, query{`sum(rate(chat_flush_rows_total{S,sink="search"}[R]))`, "documents"}),
 		lines("Time of a batch", "Of the flushers, in one bulk request or several; failed ones too.", units.Seconds, quantiles("chat_flush_duration_seconds", `{S,sink="search"}`, "", "")...),
-		lines("Failed batches", "Of the flushers; each is tried again.", units.OpsPerSecond, query{`sum(rate(chat_flush_failures_total{S,sink="search"}[R]))`, "failed"}),
+		lines("Failed batches", "Of the flushers; each is tried again. It may be MySQL that failed, where the cursor lies, or Redis, where the entries do.", units.OpsPerSecond, query{`sum(rate(chat_flush_failures_total{S,sink="search"}[R]))`, "failed"}),
 	}}, {"Collector of traces", []panel{
 		lines("Spans", "Dropped: too many waited. Failed: the collector did not take them.", units.OpsPerSecond,
 			query{`sum by (component, result) (rate(chat_trace_spans_total{S}[R]))`, "{{component}}: {{result}}"}),

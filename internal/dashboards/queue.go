@@ -23,8 +23,8 @@ var queueing = board{"queue", "queue", "What waits, who flushes it, and what cou
 	{"Flushing", []panel{
 		lines("Leaders", "Shards that a pod leads.", units.Short, query{`sum by (pod) (chat_shard_leader{S})`, "{{pod}}"}).stack(),
 		lines("Rows and documents", "", units.RowsPerSecond, query{`sum by (sink, kind) (rate(chat_flush_rows_total{S}[R]))`, "{{sink}}: {{kind}}"}),
-		lines("Failed flushes", "Each is tried again; the leader's log says why.", units.OpsPerSecond, query{`sum by (sink) (rate(chat_flush_failures_total{S}[R]))`, "{{sink}}"}),
-		lines("Time of a flush", "One transaction, or one batch for the search index; failed ones too.", units.Seconds, quantiles("chat_flush_duration_seconds", "{S}", "sink", "{{sink}}")...),
+		lines("Failed flushes", "By sink, which need not be the engine at fault: a flush needs Redis too, and both need MySQL for their cursors. Each is tried again; /monitor and the leader's log say why.", units.OpsPerSecond, query{`sum by (sink) (rate(chat_flush_failures_total{S}[R]))`, "{{sink}}"}),
+		lines("Time of a flush", "One transaction, or one batch for the search index; failed ones too, once they failed: one that waits for a lock does after 30 s.", units.Seconds, quantiles("chat_flush_duration_seconds", "{S}", "sink", "{{sink}}")...),
 		lines("Entries of a flush", "", units.Short, quantiles("chat_flush_batch_entries", "{S}", "sink", "{{sink}}")...),
 		lines("Accepted until flushed", "How long the oldest entry of a batch had waited.", units.Seconds, quantiles("chat_flush_lag_seconds", "{S}", "sink", "{{sink}}")...),
 	}},
