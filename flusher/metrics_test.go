@@ -103,10 +103,7 @@ func TestTheQueueTellsWhatWaits(t *testing.T) {
 func TestAnIndexThatIsNotSearchedYetIsNotShown(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, b *bundle) {
-		b.config.Name = "flusher-0"
-		index := openIndex(t)
-		app := b.app()
-		c := b.chat(app)
+		index, app, c := b.indexed()
 		for range 20 {
 			b.post(app, c, "a message")
 		}

@@ -159,14 +159,19 @@ func (b *bundle) searchTroubles() (all []string) {
 	return all
 }
 
+// indexed gives the flusher the name by which searchTroubles knows it, and an index and a chat to use it on.
+func (b *bundle) indexed() (index *indexes, app string, c int64) {
+	b.t.Helper()
+	b.config.Name = "flusher-0"
+	index, app = openIndex(b.t), b.app()
+	return index, app, b.chat(app)
+}
+
 // Who looks is told why what is stored can't be found, and nothing once it can.
 func TestWhySearchIsBehindIsTold(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b *bundle) {
-		b.config.Name = "flusher-0"
-		index := openIndex(t)
-		app := b.app()
-		c := b.chat(app)
+	onEach(t, func(_ *testing.T, b *bundle) {
+		index, app, c := b.indexed()
 		stop := b.startWithSearch(index, 1_000_000)
 		defer stop()
 		b.until("nothing is wrong", func() bool { return len(b.searchTroubles()) == 0 })
@@ -183,11 +188,8 @@ func TestWhySearchIsBehindIsTold(t *testing.T) {
 // What failed before is told no more once the index takes messages again, though filling it goes on for long.
 func TestFillingAnIndexIsNoTrouble(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b *bundle) {
-		b.config.Name = "flusher-0"
-		index := openIndex(t)
-		app := b.app()
-		c := b.chat(app)
+	onEach(t, func(_ *testing.T, b *bundle) {
+		index, app, c := b.indexed()
 		for range 1100 { // a page, and the rest
 			b.post(app, c, "plums")
 		}

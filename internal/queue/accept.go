@@ -82,14 +82,11 @@ func (q *Queue) accept(ctx context.Context, w Write) (Result, error) {
 		case replyReused:
 			return Result{}, chat.Errorf(chat.KeyReused, "The Idempotency-Key was used with another payload.")
 		case replyFull:
-			q.metrics.refused.WithLabelValues("full").Inc()
-			return Result{}, unavailable(errors.New("queue: QUEUE_MAX_ENTRIES reached"))
+			return Result{}, q.refuse("full", errors.New("queue: QUEUE_MAX_ENTRIES reached"))
 		case replyFailed:
-			q.metrics.refused.WithLabelValues("failed").Inc()
-			return Result{}, unavailable(errors.New("queue: XADD failed"))
+			return Result{}, q.refuse("failed", errors.New("queue: XADD failed"))
 		case replyClosed:
-			q.metrics.refused.WithLabelValues("closed").Inc()
-			return Result{}, unavailable(errors.New("queue: a backup is being restored"))
+			return Result{}, q.refuse("closed", errors.New("queue: a backup is being restored"))
 		case replyAsk:
 			res, found, err := q.storedKey(ctx, c, r)
 			if err != nil || found {
@@ -98,9 +95,7 @@ func (q *Queue) accept(ctx context.Context, w Write) (Result, error) {
 		case replySeed:
 			err = q.seed(ctx, c, r)
 		case replyStale:
-			if err = q.openAfter(ctx, c.partition, r); err != nil {
-				q.metrics.refused.WithLabelValues("opening").Inc()
-			}
+			err = q.openAfter(ctx, c.partition, r)
 		}
 		if err != nil {
 			return Result{}, err
@@ -114,8 +109,7 @@ func (q *Queue) accept(ctx context.Context, w Write) (Result, error) {
 			}
 		}
 		if time.Now().After(c.deadline) {
-			q.metrics.refused.WithLabelValues("opening").Inc()
-			return Result{}, unavailable(errors.New("queue: the partition did not open in time"))
+			return Result{}, q.refuse("opening", errors.New("queue: the partition did not open in time"))
 		}
 	}
 }
@@ -124,8 +118,7 @@ func (q *Queue) accept(ctx context.Context, w Write) (Result, error) {
 func (q *Queue) attempt(c *call) (reply, error) {
 	c.err = nil
 	if !q.lane(c.partition).group.Add(c) {
-		q.metrics.refused.WithLabelValues("waiting").Inc()
-		return reply{}, unavailable(errors.New("queue: too many writes wait"))
+		return reply{}, q.refuse("waiting", errors.New("queue: too many writes wait"))
 	}
 	<-c.done
 	return c.reply, c.err
@@ -139,8 +132,7 @@ func (q *Queue) storedKey(ctx context.Context, c *call, r reply) (Result, bool, 
 	failpoint.Hit(q, "accept.asked")
 	switch {
 	case err != nil:
-		q.metrics.refused.WithLabelValues("database").Inc()
-		return Result{}, false, unavailable(err)
+		return Result{}, false, q.refuse("database", err)
 	case found && payload != c.Idempotency.Payload:
 		return Result{}, false, chat.Errorf(chat.KeyReused, "The Idempotency-Key was used with another payload.")
 	}
@@ -164,7 +156,7 @@ func (q *Queue) seed(ctx context.Context, c *call, r reply) error {
 		n, gen, err := q.ledger.LastNumber(ctx, c.partition, c.Scope, r.number)
 		failpoint.Hit(q, "seed.write")
 		if err != nil {
-			return "database", unavailable(err)
+			return "database", err
 		}
 		if gen != r.gen { // a reading of another generation is no seed; under the database's, Redis is stale or was reopened
 			q.parts[c.partition].gen.CompareAndSwap(r.gen, gen)
@@ -174,20 +166,26 @@ func (q *Queue) seed(ctx context.Context, c *call, r reply) error {
 			r.gen, r.time, max(n, r.number), seedAge.Microseconds(), int64(counterTTL/time.Second))
 		failpoint.Hit(q, "seed.done")
 		if err != nil {
-			return why(err), unavailable(err)
+			return why(err), err
 		}
 		return nil, nil
 	})
 	if err != nil { // of each write that waited for it
-		q.metrics.refused.WithLabelValues(failed.(string)).Inc()
+		return q.refuse(failed.(string), err)
 	}
-	return err
+	return nil
 }
 
 // LastNumber is the last number given in a scope, 0 for none: proved in Redis, or seeded from the database first.
 func (q *Queue) LastNumber(ctx context.Context, s chat.Scope) (int64, error) {
 	r, err := q.Accept(ctx, Write{Kind: question, Scope: s})
 	return r.Number, err
+}
+
+// refuse counts a write of which nothing was done.
+func (q *Queue) refuse(reason string, err error) error {
+	q.metrics.refused.WithLabelValues(reason).Inc()
+	return unavailable(err)
 }
 
 func unavailable(err error) error {

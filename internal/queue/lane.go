@@ -105,8 +105,7 @@ func (l *lane) run(batch []*call) {
 	due := batch[:0]
 	for _, c := range batch {
 		if start.After(c.deadline) {
-			l.q.metrics.refused.WithLabelValues("late").Inc()
-			c.reply, c.err = reply{}, unavailable(errors.New("queue: Redis did not take the writes before it in time"))
+			c.reply, c.err = reply{}, l.q.refuse("late", errors.New("queue: Redis did not take the writes before it in time"))
 			c.done <- struct{}{}
 			continue
 		}

@@ -27,7 +27,7 @@ func (q *Queue) openAfter(ctx context.Context, p int, r reply) error {
 	}
 	gen, err := q.Open(ctx, p, r.gen, r.stale)
 	if err != nil {
-		return unavailable(err)
+		return q.refuse("opening", err)
 	}
 	part.gen.CompareAndSwap(r.gen, gen)
 	return nil
