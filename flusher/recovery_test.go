@@ -170,6 +170,7 @@ func TestARedisThatCameBackWithoutItsEndIsOpenedThoughNobodyWrites(t *testing.T)
 	b.post(app, c, "apples")
 	stop := b.startWithSearch(index, 1_000_000)
 	b.until("the first message is found", func() bool { return b.hits(index, app, c, "apples") == 1 })
+	b.drained()
 	stop()
 
 	comeBack := olderFile(t, url)
@@ -215,6 +216,7 @@ func TestSearchReadsNothingOfARedisThatIsNotOpenInTheDatabasesGeneration(t *test
 		sink, err := b.db.Cursor(t.Context(), db.CursorParams{PartitionID: int32(partition(c)), Sink: "index"})
 		return err == nil && sink.State == db.StateFollow && sink.Position > 0 && b.hits(index, app, c, "apples") == 1
 	})
+	b.drained() // the chats, which are the application's partition's, too
 	stop()
 
 	b.post(app, c, "lost") // accepted, and not stored

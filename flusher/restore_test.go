@@ -477,6 +477,7 @@ func TestWhatIsRestoredIsFound(t *testing.T) {
 	b.post(app, c, "apples before")
 	stop := b.startWithSearch(index, 1_000_000)
 	b.until("the first message is found", func() bool { return b.hits(index, app, c, "apple") == 1 })
+	b.drained()
 	stop()
 	b.post(app, c, "pears queued")
 	if _, err := b.store.EditMessage(t.Context(), app, c, 1, "plums now"); err != nil {
