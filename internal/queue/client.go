@@ -54,7 +54,7 @@ func Connect(address string, onConnect func()) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("queue: REDIS_URL: %w", err)
 		}
-		o.MaxRetries, o.Protocol, o.DisableIdentity, o.OnConnect = -1, 2, true, hook
+		o.MaxRetries, o.DialerRetries, o.Protocol, o.DisableIdentity, o.OnConnect = -1, 1, 2, true, hook
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout, o.PoolSize = dialTimeout, readTimeout, writeTimeout, poolTimeout, poolSize
 		o.Dialer = c.conns.dialer(&redis.Options{DialTimeout: dialTimeout, TLSConfig: o.TLSConfig})
 		c.rdb = redis.NewFailoverClient(o)
@@ -63,7 +63,7 @@ func Connect(address string, onConnect func()) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("queue: REDIS_URL: %w", err)
 		}
-		o.MaxRetries, o.Protocol, o.DisableIdentity, o.OnConnect, o.MaintNotificationsConfig = -1, 2, true, hook, noPush
+		o.MaxRetries, o.DialerRetries, o.Protocol, o.DisableIdentity, o.OnConnect, o.MaintNotificationsConfig = -1, 1, 2, true, hook, noPush
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout, o.PoolSize = dialTimeout, readTimeout, writeTimeout, poolTimeout, poolSize
 		o.Dialer = c.conns.dialer(&redis.Options{DialTimeout: dialTimeout, TLSConfig: o.TLSConfig})
 		c.rdb, c.nodes = redis.NewClusterClient(o), len(o.Addrs)
@@ -72,7 +72,7 @@ func Connect(address string, onConnect func()) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("queue: REDIS_URL: %w", err)
 		}
-		o.MaxRetries, o.Protocol, o.DisableIdentity, o.OnConnect, o.MaintNotificationsConfig = -1, 2, true, hook, noPush
+		o.MaxRetries, o.DialerRetries, o.Protocol, o.DisableIdentity, o.OnConnect, o.MaintNotificationsConfig = -1, 1, 2, true, hook, noPush
 		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout, o.PoolSize = dialTimeout, readTimeout, writeTimeout, poolTimeout, poolSize
 		o.Dialer = c.conns.dialer(&redis.Options{DialTimeout: dialTimeout, TLSConfig: o.TLSConfig, Network: o.Network})
 		c.rdb = redis.NewClient(o)

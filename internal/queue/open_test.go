@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -69,10 +70,46 @@ func TestACursorBelowTheFloorIsALoss(t *testing.T) {
 	})
 }
 
-// A Redis that takes connections and says nothing holds each batch up for as long as a reply may take. Who waits behind too
-// many of them is told so in time.
+// A Redis that takes connections and says nothing holds each batch up for as long as a reply may take, and one that is away
+// for as long as a connection may. Who waits behind too many of them is told so in time.
 func TestNobodyWaitsForASilentRedisForEver(t *testing.T) {
 	t.Parallel()
+	for name, c := range map[string]struct {
+		addr func(*testing.T) string
+		hold time.Duration // of a batch
+	}{
+		"silent": {silent, dialTimeout + readTimeout},
+		"away":   {away, dialTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, err := Connect(fmt.Sprintf("redis://%s/0", c.addr(t)), func() {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = client.Close() })
+			q := New(Config{Partitions: 1, MaxEntries: 1000, Shebang: true, Log: slog.New(slog.DiscardHandler)}, client, newMemory())
+			var wg sync.WaitGroup
+			start := time.Now()
+			for range 10 * maxBatch {
+				wg.Go(func() {
+					var e *chat.Error
+					if _, err := q.Accept(t.Context(), newMessage(app, 1, "x")); !errors.As(err, &e) || (e.Code != chat.Unavailable && e.Code != chat.OutcomeUnknown) {
+						t.Errorf("%v", err)
+					}
+				})
+			}
+			wg.Wait()
+			if took, most := time.Since(start), acceptTimeout+2*c.hold; took > most {
+				t.Errorf("the last one waited %v, more than %v", took, most)
+			}
+		})
+	}
+}
+
+// silent takes connections and says nothing.
+func silent(t *testing.T) (addr string) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -87,24 +124,32 @@ func TestNobodyWaitsForASilentRedisForEver(t *testing.T) {
 			defer func() { _ = c.Close() }() // with the listener
 		}
 	}()
-	client, err := Connect(fmt.Sprintf("redis://%s/0", ln.Addr()), func() {})
+	return ln.Addr().String()
+}
+
+// away answers no attempt to connect: the connections that the system may hold for it are held.
+func away(t *testing.T) (addr string) {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = client.Close() })
-	q := New(Config{Partitions: 1, MaxEntries: 1000, Shebang: true, Log: slog.New(slog.DiscardHandler)}, client, newMemory())
-	var wg sync.WaitGroup
-	start := time.Now()
-	for range 10 * maxBatch {
-		wg.Go(func() {
-			var e *chat.Error
-			if _, err := q.Accept(t.Context(), newMessage(app, 1, "x")); !errors.As(err, &e) || (e.Code != chat.Unavailable && e.Code != chat.OutcomeUnknown) {
-				t.Errorf("%v", err)
-			}
-		})
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
 	}
-	wg.Wait()
-	if took, most := time.Since(start), acceptTimeout+2*(dialTimeout+readTimeout); took > most {
-		t.Errorf("the last one waited %v, more than %v", took, most)
+	bound, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
 	}
+	addr = fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port) //nolint:forcetypeassert // as it was bound
+	for range 10 {
+		c, err := net.DialTimeout("tcp", addr, time.Second)
+		if err != nil {
+			return addr
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	t.Fatal("the system takes every connection")
+	return ""
 }
