@@ -37,7 +37,13 @@ func (b *backlog) leave() {
 func (b *backlog) place(at chat.Version) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if at != b.at {
+	switch {
+	case at == b.at:
+	case at < b.at:
+		b.index, b.probe = -1, 0 // an older one may never be passed
+	case at == b.probe:
+		b.index = b.ordinal
+	default:
 		b.index = -1
 	}
 	b.placed, b.at = true, at

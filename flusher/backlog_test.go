@@ -83,6 +83,15 @@ func TestABacklogKnowsWhatWaits(t *testing.T) {
 	s.look(b)
 	is("and it is known again, since nothing waited", 2, 1108)
 
+	b.place(0) // an index is filled from the tables
+	s.look(b)
+	is("all of it waits", 19, 1091)
+	b.place(s.entries[18].Version)
+	is("it is filled", 0, 0)
+	s.add(queue.MessageCreated, 3)
+	s.look(b)
+	is("what came since is known", 3, 1110)
+
 	b.leave()
 	if _, _, ok := b.behind(now); ok {
 		t.Error("it tells of a partition that was left")
