@@ -165,9 +165,9 @@ func (r *restore) partition(ctx context.Context, p int, kind phase) error {
 			return err
 		}
 	}
-	for missing {
+	for done := 0; missing; {
 		begin := time.Now()
-		err := r.closed(ctx, p, kind)
+		err := r.closed(ctx, p, kind, &done)
 		r.out.Closed = max(r.out.Closed, time.Since(begin))
 		if err == nil {
 			r.out.Partitions++
@@ -265,8 +265,9 @@ func (r *restore) wait(ctx context.Context, atMost time.Duration, done func() (b
 	}
 }
 
-// closed closes a partition, stores what it lacks, and opens it again.
-func (r *restore) closed(ctx context.Context, p int, kind phase) error {
+// closed closes a partition, stores what it lacks, and opens it again. The batches that are done are not looked at again
+// where somebody opened it meanwhile.
+func (r *restore) closed(ctx context.Context, p int, kind phase, done *int) error {
 	c, err := r.f.queue.Close(ctx, p, r.highest[p], r.f.Closing)
 	if err != nil {
 		return err
@@ -290,15 +291,18 @@ func (r *restore) closed(ctx context.Context, p int, kind phase) error {
 		return err
 	}
 	failpoint.Hit(r.f.queue, "restore.drained")
-	before := r.out
+	n := 0
 	for es, err := range r.batches(ctx, p, kind) {
+		if n++; err == nil && n <= *done {
+			continue
+		}
 		if err == nil {
 			err = r.store(ctx, p, c, es)
 		}
 		if err != nil {
-			r.out = before
 			return err
 		}
+		*done = n
 		failpoint.Hit(r.f.queue, "restore.stored")
 		again, err := r.f.queue.Close(ctx, p, r.highest[p], r.f.Closing)
 		if err == nil && again != c {

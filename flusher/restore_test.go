@@ -314,12 +314,15 @@ func TestARestoreUnderLoad(t *testing.T) {
 	}
 	done := make(chan accepted, 100_000)
 	begun := make(chan struct{}, chats)
+	tell := func() { begun <- struct{}{} }
 	for c := range int64(chats) {
 		if c%2 == 0 {
-			begun <- struct{}{}
+			tell()
 			continue // what was lost of these chats is not given anew
 		}
 		wg.Go(func() {
+			told := sync.OnceFunc(tell)
+			defer told()
 			for i := 0; ctx.Err() == nil && i < 5000; i++ {
 				body := fmt.Sprintf("new %d %d", c, i)
 				n, _, err := b.store.CreateMessage(ctx, app, c+1, body, chat.Idempotency{})
@@ -327,8 +330,8 @@ func TestARestoreUnderLoad(t *testing.T) {
 				switch {
 				case err == nil:
 					done <- accepted{c + 1, n, body}
-					if i == 10 {
-						begun <- struct{}{}
+					if i >= 10 {
+						told()
 					}
 				case !errors.As(err, &e) || e.Code != chat.Unavailable:
 					t.Errorf("%v", err)
@@ -393,11 +396,11 @@ func TestAClosedPartitionIsOpenedAnewWhenItsTimeHasPassed(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := b.queue.Partition(chat.Scope{Application: row.ID, Chat: c})
+	begin := time.Now()
 	closing, err := b.queue.Close(t.Context(), p, 0, 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := time.Now()
 	var refused *chat.Error
 	if _, _, err := b.store.CreateMessage(t.Context(), app, c, "two", chat.Idempotency{}); !errors.As(err, &refused) || refused.Code != chat.Unavailable {
 		t.Fatalf("%v", err)
@@ -410,7 +413,7 @@ func TestAClosedPartitionIsOpenedAnewWhenItsTimeHasPassed(t *testing.T) {
 		n, _, err := b.store.CreateMessage(t.Context(), app, c, "two", chat.Idempotency{})
 		return err == nil && n == 2
 	})
-	if d := time.Since(begin); d < 2500*time.Millisecond {
+	if d := time.Since(begin); d < 4500*time.Millisecond {
 		t.Errorf("after %v", d)
 	}
 	cur, err := b.ledger().Cursor(t.Context(), p)
@@ -502,48 +505,6 @@ func TestWhatIsRestoredIsFound(t *testing.T) {
 	}
 	if !found() {
 		t.Error("after a second time")
-	}
-}
-
-// More than one transaction takes, each of which builds on what the ones before it store; a dry run says the same.
-func TestARestoreOfMoreThanATransactionTakes(t *testing.T) {
-	t.Parallel()
-	const messages = 7000
-	b := newRestoring(t)
-	app := b.app()
-	c := b.chat(app)
-	b.flush()
-	var wg sync.WaitGroup
-	for range 100 {
-		wg.Go(func() {
-			for range messages / 100 {
-				if _, _, err := b.store.CreateMessage(t.Context(), app, c, "queued", chat.Idempotency{}); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for _, n := range []int64{2, 2, messages} {
-		if _, err := b.store.EditMessage(t.Context(), app, c, n, "edited"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	kept := b.backup()
-	b.lose()
-	stop := b.start()
-	defer stop()
-	dry, err := flusher.New(b.config, b.db, b.queue, b.ledger()).Restore(t.Context(), kept, true)
-	if want := (flusher.Restored{DryRun: true, AlreadyStored: 1, Stored: messages + 3}); err != nil || dry != want {
-		t.Errorf("a dry run says %+v, and not %+v: %v", dry, want, err)
-	}
-	b.restore(kept, flusher.Restored{AlreadyStored: 1, Stored: messages + 3})
-	b.restore(kept, flusher.Restored{AlreadyStored: messages + 4})
-	if n := b.post(app, c, "next"); n != messages+1 {
-		t.Errorf("the next message is %d", n)
-	}
-	if l := b.letters(flusher.StateOpen); len(l) > 0 {
-		t.Errorf("dead letters %v", l)
 	}
 }
 
