@@ -41,7 +41,7 @@ func runAPI(ctx context.Context, e env) error {
 	if err := en.wait(ctx, e); err != nil {
 		return err
 	}
-	go en.readiness.watch(ctx)
+	defer en.readiness.watch(ctx)()
 	q := queue.New(queue.Config{
 		Partitions: e.Partitions, MaxEntries: e.QueueMaxEntries, WriteQuorum: e.WriteQuorum, Shebang: true, Log: e.log, Metrics: reg, Tracer: spans.Sampled,
 	}, en.redis, store.Ledger{DB: en.db})

@@ -54,7 +54,7 @@ func runFlusher(ctx context.Context, e env) error {
 	if err := en.wait(ctx, e); err != nil {
 		return err
 	}
-	go en.readiness.watch(ctx)
+	defer en.readiness.watch(ctx)()
 	health.Started()
 	ledger := store.Ledger{DB: en.db}
 	q := queue.New(queue.Config{

@@ -42,8 +42,18 @@ func (r *readiness) connected() {
 	}
 }
 
-// watch learns about durability at start and after each new connection.
-func (r *readiness) watch(ctx context.Context) {
+// watch learns about durability at start and after each new connection, until stop is called or the context ends.
+func (r *readiness) watch(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { r.follow(ctx) })
+	return func() {
+		cancel()
+		watching.Wait()
+	}
+}
+
+func (r *readiness) follow(ctx context.Context) {
 	for {
 		r.learn(ctx)
 		pause := time.NewTimer(time.Second) // many connections come at once
@@ -60,8 +70,8 @@ func (r *readiness) watch(ctx context.Context) {
 	}
 }
 
-func (r *readiness) learn(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+func (r *readiness) learn(watching context.Context) {
+	ctx, cancel := context.WithTimeout(watching, 5*time.Second)
 	defer cancel()
 	redis, err := r.redis.Durability(ctx)
 	if err != nil {
@@ -70,6 +80,9 @@ func (r *readiness) learn(ctx context.Context) {
 	mysql, err := r.db.Durability(ctx)
 	if err != nil {
 		mysql = append(mysql, "MySQL could not be asked whether it syncs every commit")
+	}
+	if watching.Err() != nil {
+		return // nothing was learned
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
