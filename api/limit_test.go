@@ -117,6 +117,20 @@ func TestRedisLimiter(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: server.Addr, MaxRetries: -1})
 	defer func() { _ = client.Close() }()
 	pods := []*api.RedisLimiter{api.NewRedisLimiter(client, 5), api.NewRedisLimiter(client, 5)}
+	answers := func(client string) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; {
+			a, err := pods[0].Allow(t.Context(), client)
+			if err == nil && a.Allowed {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%+v, %v", a, err)
+			}
+			<-time.After(10 * time.Millisecond)
+		}
+	}
+	answers("192.0.2.9") // a first call connects and loads the script, for which it has no more time than any other
 	for n := range 5 {
 		a, err := pods[n%2].Allow(t.Context(), "192.0.2.1")
 		if err != nil || !a.Allowed || a.Limit != 5 || a.Window != time.Minute || a.Remaining != 4-n || a.Reset <= 0 || a.Reset > time.Minute {
@@ -137,15 +151,7 @@ func TestRedisLimiter(t *testing.T) {
 		t.Errorf("Redis was asked again at once: %v", err)
 	}
 	server.Start()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		if a, err := pods[0].Allow(t.Context(), "192.0.2.3"); err == nil && a.Allowed {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("it does not come back")
-		}
-		<-time.After(10 * time.Millisecond)
-	}
+	answers("192.0.2.3")
 	if _, err := pods[0].Allow(t.Context(), "192.0.2.3"); err != nil {
 		t.Errorf("back, and then: %v", err)
 	}

@@ -41,7 +41,7 @@ func setup(t *testing.T) *world {
 	t.Helper()
 	server := kubernetes.Start(t)
 	install.Do(func() {
-		if _, err := envtest.InstallCRDs(server.Config, envtest.CRDInstallOptions{Paths: []string{"../charts/chat-system/crds"}}); err != nil {
+		if _, err := envtest.InstallCRDs(server.Config, envtest.CRDInstallOptions{Paths: []string{"../charts/chat-system/crds"}, MaxTime: 2 * time.Minute}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -250,7 +250,7 @@ func TestALostConnectionIsNoFaultOfTheRow(t *testing.T) {
 	err := e.WithTx(t.Context(), func(q *db.Queries) error {
 		must(t, q.InsertMessages(t.Context(), many(1, messageRow)))
 		var id int64
-		must(t, e.raw.QueryRowContext(t.Context(), "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()").Scan(&id))
+		must(t, e.raw.QueryRowContext(t.Context(), "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID() ORDER BY id DESC LIMIT 1").Scan(&id))
 		e.exec(t, fmt.Sprint("KILL ", id))
 		return q.InsertMessages(t.Context(), many(2, messageRow)[1:])
 	})

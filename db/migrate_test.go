@@ -246,7 +246,7 @@ func TestASlowMigrationKeepsItsLock(t *testing.T) {
 	must(t, err)
 	var wg sync.WaitGroup
 	for range 2 {
-		d := open(t, db.Config{DSN: dsn, Pool: 2, WaitTimeout: 1})
+		d := open(t, db.Config{DSN: dsn, Pool: 2, WaitTimeout: 3})
 		wg.Go(func() {
 			if err := d.Migrate(t.Context(), partitions, logger(t)); err != nil {
 				t.Error(err)
@@ -261,7 +261,7 @@ func TestASlowMigrationKeepsItsLock(t *testing.T) {
 		if first == 0 {
 			first = owner
 		}
-		return err == nil && silent >= 2
+		return err == nil && silent >= 4
 	})
 	same(t, "whose lock it is", owner, first)
 	must(t, slow.Rollback())

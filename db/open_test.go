@@ -92,11 +92,11 @@ func TestASilentTransactionLosesItsLocks(t *testing.T) {
 	t.Parallel()
 	dsn := enginetest.SharedMySQL(t)
 	e := migrated(t, onServer(t, dsn))
-	silent := open(t, db.Config{DSN: dsn, Pool: 1, WaitTimeout: 1})
+	silent := open(t, db.Config{DSN: dsn, Pool: 1, WaitTimeout: 3})
 	advance := db.AdvanceCursorParams{Position: 5, PartitionID: 1}
 	err := silent.WithTx(t.Context(), func(q *db.Queries) error {
 		counted(t, 1)(q.AdvanceCursor(t.Context(), advance))
-		counted(t, 1)(e.AdvanceCursor(t.Context(), advance)) // waits for a second
+		counted(t, 1)(e.AdvanceCursor(t.Context(), advance)) // waits for three seconds
 		return nil
 	})
 	if err == nil || db.IsDataError(err) {

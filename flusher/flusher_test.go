@@ -119,7 +119,7 @@ func (b *bundle) flush() {
 	b.drained()
 }
 
-// start runs a flusher until stop is called.
+// start runs a flusher until stop is called, or the test ends.
 func (b *bundle) start() (stop func()) {
 	return b.runFlusher(flusher.New(b.config, b.db, b.queue, b.ledger()))
 }
@@ -131,10 +131,12 @@ func (b *bundle) runFlusher(f *flusher.Flusher) (stop func()) {
 		defer close(done)
 		f.Run(ctx)
 	}()
-	return func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		<-done
-	}
+	})
+	b.t.Cleanup(stop)
+	return stop
 }
 
 // drained waits until the cursor of every partition is at the end of its stream.

@@ -356,7 +356,7 @@ func TestAStepOfSearchIsBounded(t *testing.T) {
 func TestAStepOfSearchThatTakesTooLongIsDoneInParts(t *testing.T) {
 	t.Parallel()
 	b := onServers(t, enginetest.MySQL(t).DSN, enginetest.Redis(t).URL)
-	b.config.StepTime = 200 * time.Millisecond
+	b.config.StepTime = 2 * time.Second
 	index := openIndex(t)
 	index.most = 40
 	app := b.app()

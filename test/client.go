@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ type client struct {
 	http     http.Client
 	admin    string                 // the administrator's token, where one is needed
 	refused  atomic.Int64           // answers 503
+	doubted  atomic.Int64           // answers 503 that leave open whether something was done
 	replayed atomic.Int64           // answers that repeat an earlier one, which was lost on its way
 	cut      atomic.Int64           // requests that got no answer
 	refusal  atomic.Pointer[string] // the last answer 503
@@ -104,6 +106,9 @@ func (c *client) sendTo(addr, method, path, key string, body any) (int, []byte, 
 		text := string(got)
 		c.refusal.Store(&text)
 		c.refused.Add(1)
+		if strings.Contains(text, "Idempotency-Key") {
+			c.doubted.Add(1)
+		}
 		if res.Header.Get("Retry-After") == "" {
 			c.t.Errorf("%s %s: 503 without Retry-After: %s", method, path, got)
 		}

@@ -105,10 +105,10 @@ func TestASupersededMasterAcknowledgesNothing(t *testing.T) {
 	var first struct {
 		Number int64 `json:"message_number"`
 	}
-	status, got := post(0) // so that it knows the partition and its generation
-	if status != http.StatusAccepted || json.Unmarshal([]byte(got), &first) != nil {
-		t.Fatalf("%d %s", status, got)
-	}
+	until(t, "it knows the partition and its generation", func() bool {
+		status, got := post(0)
+		return status == http.StatusAccepted && json.Unmarshal([]byte(got), &first) == nil
+	})
 	l.posted(1, first.Number, "to the superseded master, 0")
 	p.promote(s)
 	refuses := func(from int) string {
@@ -134,9 +134,10 @@ func TestASupersededMasterAcknowledgesNothing(t *testing.T) {
 	stray.kill()
 	stray.start() // it reads the new generation first
 	stray.ready()
-	if got := refuses(7); !strings.Contains(got, "nothing was done") || stray.log.has("superseded as master") == 0 {
+	if got := refuses(7); !strings.Contains(got, "nothing was done") {
 		t.Errorf("a master that is known to be superseded: %s", got)
 	}
+	until(t, "the log says why", func() bool { return stray.log.has("superseded as master") > 0 })
 	l.more(between)
 	p.follow(old, p.master) // demoted at last, it forgets what nobody acknowledged
 	cutOff.turn(p.master.Addr)

@@ -2,9 +2,11 @@ package test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -210,7 +212,10 @@ func (l *load) operate(path string, op operation) (result, outcome) {
 		if err == nil && status != http.StatusOK && status != http.StatusServiceUnavailable {
 			l.t.Errorf("edit %d: %d %s", op.number, status, answer)
 		}
+		var op *net.OpError
 		switch {
+		case errors.As(err, &op) && op.Op == "dial":
+			return result{}, nothingDone
 		case err == nil && status == http.StatusOK:
 			return result{}, done
 		case err == nil && strings.Contains(string(answer), "nothing was done"):

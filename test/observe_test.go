@@ -178,18 +178,24 @@ func (o *observed) search(l *load) (stop func()) {
 	return repeat(func() { _, _, _ = l.send("GET", l.path(1)+"/search?q=writer", "", nil) })
 }
 
-// crowd opens more connections than a pod takes, and holds them until they leave.
+// crowd opens as many connections as a pod takes, holds them until they leave, and knocks all the time.
 func (o *observed) crowd(addr string) (leave func()) {
 	o.t.Helper()
 	var all []net.Conn
-	for range int(o.pods[0].metric("chat_http_max_connections")) + 1 {
+	for range int(o.pods[0].metric("chat_http_max_connections")) {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			o.t.Fatal(err)
 		}
 		all = append(all, c)
 	}
+	stop := repeat(func() {
+		if c, err := net.Dial("tcp", addr); err == nil {
+			_ = c.Close()
+		}
+	})
 	return func() {
+		stop()
 		for _, c := range all {
 			_ = c.Close()
 		}

@@ -194,9 +194,10 @@ func (r *record) tail() string {
 // run runs a command to its end and gives what it printed.
 func run(t *testing.T, env []string, args ...string) (string, error) {
 	t.Helper()
+	program := chatProgram(t) // the first one is built, which may take longer
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, chatProgram(t), args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

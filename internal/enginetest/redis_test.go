@@ -47,13 +47,14 @@ func TestFlagsOverride(t *testing.T) {
 func TestAPausedRedisAnswersNothingUntilItIsResumed(t *testing.T) {
 	t.Parallel()
 	r := enginetest.Redis(t)
-	client := redis.NewClient(&redis.Options{Addr: r.Addr, ReadTimeout: 50e6, MaxRetries: -1})
-	t.Cleanup(func() { _ = client.Close() })
+	client := redis.NewClient(&redis.Options{Addr: r.Addr})
+	hasty := redis.NewClient(&redis.Options{Addr: r.Addr, ReadTimeout: 50e6, MaxRetries: -1})
+	t.Cleanup(func() { _, _ = client.Close(), hasty.Close() })
 	if err := client.Ping(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	r.Pause()
-	if err := client.Ping(t.Context()).Err(); err == nil {
+	if err := hasty.Ping(t.Context()).Err(); err == nil {
 		t.Fatal("a paused Redis answers")
 	}
 	r.Resume()

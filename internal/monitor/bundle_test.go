@@ -263,11 +263,13 @@ func (n numbers) engine(name string) string {
 	return ""
 }
 
+// waiting is how many entries wait; -1: Redis did not tell in time.
 func (n numbers) waiting() (sum int64) {
 	for _, p := range n.Partitions {
-		if p.Waiting != nil {
-			sum += *p.Waiting
+		if p.Waiting == nil {
+			return -1
 		}
+		sum += *p.Waiting
 	}
 	return sum
 }

@@ -138,8 +138,10 @@ func TestAnOpenPageIsForThisMachineAlone(t *testing.T) {
 	if r := b.submit("/monitor/dead-letters/retry-all", url.Values{"form_token": {"x"}}); r.StatusCode != http.StatusForbidden {
 		t.Errorf("without the form's token: %d", r.StatusCode)
 	}
-	if n := b.data(); n.Letters["open"] != 1 {
-		t.Errorf("another site did something: %v", n.Letters)
+	var open int
+	b.must(b.sql.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM dead_letters WHERE state = 'open'").Scan(&open))
+	if open != 1 {
+		t.Errorf("another site did something: %d are open", open)
 	}
 	if r := b.submit("/monitor/dead-letters/retry-all", b.form()); r.Header.Get("Location") != "/monitor/dead-letters?stored=1" {
 		t.Errorf("from the page: %d %s", r.StatusCode, r.body)
@@ -254,9 +256,10 @@ func TestNumbersMove(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	b.signIn()
-	if n := b.data(); !n.Empty || n.waiting() != 0 || n.engine("Redis") != "ok" || n.engine("MySQL") != "ok" || n.engine("Elasticsearch") != "off" || len(n.Partitions) != partitions {
-		t.Fatalf("at first: %+v", n)
-	}
+	b.eventually("the engines answer, and nothing is there", func() bool {
+		n := b.data()
+		return n.Empty && n.waiting() == 0 && n.engine("Redis") == "ok" && n.engine("MySQL") == "ok" && n.engine("Elasticsearch") == "off" && len(n.Partitions) == partitions
+	})
 	token := b.newApplication("a")
 	const many = 300
 	for range many {
@@ -269,7 +272,7 @@ func TestNumbersMove(t *testing.T) {
 	b.flush()
 	b.eventually("it is flushed", func() bool {
 		n := b.data()
-		return n.waiting() == 0 && *n.Flushed == *n.Accepted && !n.Empty && len(n.History) > 1
+		return n.waiting() == 0 && n.Flushed != nil && *n.Flushed == *n.Accepted && !n.Empty && len(n.History) > 1
 	})
 }
 
@@ -407,9 +410,10 @@ func TestDeadLettersAreDealtWith(t *testing.T) {
 	if r := b.submit("/monitor/dead-letters/retry-all", b.form()); r.Header.Get("Location") != "/monitor/dead-letters?stored=2" {
 		t.Errorf("all: %d %s", r.StatusCode, r.Header.Get("Location"))
 	}
-	if n := b.data(); n.Letters["open"] != 0 || n.Letters["stored"] != 3 || n.Letters["discarded"] != 1 {
-		t.Errorf("%v", n.Letters)
-	}
+	b.eventually("what became of them is counted", func() bool {
+		n := b.data()
+		return n.Letters["open"] == 0 && n.Letters["stored"] == 3 && n.Letters["discarded"] == 1
+	})
 	var rows int
 	b.must(b.sql.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM messages WHERE body LIKE 'poison%'").Scan(&rows))
 	if rows != 3 {

@@ -38,7 +38,7 @@ func awaitFor(t *testing.T, what string, f func() error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	err := f()
-	for deadline := time.Now().Add(30 * time.Second); err != nil; err = f() {
+	for deadline := time.Now().Add(2 * time.Minute); err != nil; err = f() {
 		if <-tick.C; time.Now().After(deadline) {
 			t.Fatalf("%s: %v", what, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -58,7 +59,7 @@ func apiServer(t *testing.T) *kubernetes.Server {
 		for name, folder := range definitions {
 			paths = append(paths, filepath.Join(module(t, name), folder))
 		}
-		_, errInstalled = envtest.InstallCRDs(server.Config, envtest.CRDInstallOptions{Paths: paths})
+		_, errInstalled = envtest.InstallCRDs(server.Config, envtest.CRDInstallOptions{Paths: paths, MaxTime: 2 * time.Minute})
 	})
 	if errInstalled != nil {
 		t.Fatal(errInstalled)

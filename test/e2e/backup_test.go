@@ -55,10 +55,10 @@ func (c *cluster) all() []object {
 	return list.Items
 }
 
-// fires: a schedule of every minute takes a backup by itself; suspended, it takes none.
+// fires: a schedule of every minute takes a backup by itself; suspended, as it is until then, it takes none.
 func (c *cluster) fires() {
 	c.t.Helper()
-	c.edit(`{"spec": {"schedule": "* * * * *"}}`)
+	c.edit(`{"spec": {"schedule": "* * * * *", "suspend": false}}`)
 	var first object
 	c.until("the schedule has taken a backup by itself", func() bool {
 		for _, b := range c.all() {
@@ -176,10 +176,10 @@ func (c *cluster) lose() {
 	c.succeeds("restored")
 	c.ends("loss")
 	c.until("the last message of each chat is stored", func() bool {
-		return c.sql("SELECT COUNT(*) FROM messages "+ofLoss+" AND body = 'the last'") == "4"
+		return c.sql("SELECT COUNT(*) FROM messages "+ofLoss+" AND body = 'the last'") == "4" &&
+			c.sql("SELECT COUNT(*) FROM messages m JOIN applications a ON a.id = m.application_id WHERE a.name = 'queued'") == fmt.Sprint(queuedMessages+1)
 	})
 	for query, want := range map[string]string{
-		"SELECT COUNT(*) FROM messages m JOIN applications a ON a.id = m.application_id WHERE a.name = 'queued'":                                                  fmt.Sprint(queuedMessages + 1),
 		"SELECT COUNT(*) FROM stored_before b LEFT JOIN (SELECT * FROM messages " + ofLoss + ") m USING (chat_number, number, created_at) WHERE m.number IS NULL": "0",
 		"SELECT COUNT(*) FROM (SELECT 1 FROM messages " + ofLoss + " GROUP BY chat_number, body HAVING COUNT(*) > 1) d":                                           "0", // the contract's suite posts equal texts
 		`SELECT COUNT(*) FROM (SELECT MAX(number) AS top, COUNT(*) AS n FROM (

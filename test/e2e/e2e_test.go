@@ -21,7 +21,7 @@ func TestChart(t *testing.T) { //nolint:paralleltest // it is alone
 		c.t = t
 	}
 	older := c.older()
-	install := append([]string{"install", release, older, "--wait", "--timeout=5m", "--set=api.replicas=3,flusher.replicas=2", fmt.Sprintf("--set=flusher.shards=%d", shards)}, c.values...)
+	install := append([]string{"install", release, older, "--wait", "--timeout=5m", "--set=api.replicas=3,flusher.replicas=2,backup.suspend=true", fmt.Sprintf("--set=flusher.shards=%d", shards)}, c.values...)
 	step("Install", func() {
 		c.helm(append(install, image(os.Getenv("E2E_IMAGE"))...)...)
 		c.settle("api", 3)
@@ -169,7 +169,8 @@ func (c *cluster) stored(chats, messages int) {
 	c.t.Helper()
 	app := "(SELECT id FROM applications WHERE name = 'load')"
 	c.until("everything is stored", func() bool {
-		return c.sql("SELECT COUNT(*) FROM messages WHERE application_id = "+app) == fmt.Sprint(messages)
+		return c.sql("SELECT COUNT(*) FROM messages WHERE application_id = "+app) == fmt.Sprint(messages) &&
+			c.sql("SELECT COUNT(*) FROM chats WHERE application_id = "+app) == fmt.Sprint(chats) // by other transactions
 	})
 	for query, want := range map[string]int{
 		"SELECT COUNT(*) FROM chats WHERE application_id = " + app:            chats,

@@ -74,9 +74,9 @@ func (c *cluster) gaps() (stop func() map[string]time.Duration) {
 			is := l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == ""
 			switch {
 			case is && !was && held[l.Name]: // others belong to no shard
-				free[l.Name] = time.Now()
+				free[l.Name] = stamp(l.Spec.RenewTime)
 			case !is && was:
-				longest[l.Name] = max(longest[l.Name], time.Since(since))
+				longest[l.Name] = max(longest[l.Name], stamp(l.Spec.AcquireTime).Sub(since))
 				delete(free, l.Name)
 			}
 			held[l.Name] = held[l.Name] || !is
@@ -90,6 +90,14 @@ func (c *cluster) gaps() (stop func() map[string]time.Duration) {
 		}
 		return longest
 	}
+}
+
+// stamp of who released or took a Lease; both have the node's clock.
+func stamp(t *metav1.MicroTime) time.Time {
+	if t == nil {
+		return time.Now()
+	}
+	return t.Time
 }
 
 // moves does what ends leaders, and holds them to hand each shard over within two seconds.

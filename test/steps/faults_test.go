@@ -76,6 +76,7 @@ func emptied(s *scene) {
 	if err := s.rdb.FlushAll(s.t.Context()).Err(); err != nil {
 		s.t.Fatal(err)
 	}
+	s.h.lose(s.t, s.world) // what others, in the background, began since
 }
 
 // restarted: Redis is killed and comes back with everything, as another incarnation.

@@ -63,6 +63,7 @@ func (h *history) add(begun *write, w write, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.writes = slices.DeleteFunc(h.writes, func(o *write) bool { return o == begun })
+	w.risk = w.risk || begun.risk // Redis was lost meanwhile
 	var told *chat.Error
 	switch {
 	case err == nil:
