@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,8 +20,9 @@ type client struct {
 	http     http.Client
 	admin    string                 // the administrator's token, where one is needed
 	refused  atomic.Int64           // answers 503
-	doubted  atomic.Int64           // answers 503 that leave open whether something was done
-	replayed atomic.Int64           // answers that repeat an earlier one, which was lost on its way
+	replayed atomic.Int64           // answers that repeat an earlier one
+	lost     atomic.Int64           // those of them whose earlier one was lost on its way
+	doubted  sync.Map               // keys of which an answer 503 left open whether something was done
 	cut      atomic.Int64           // requests that got no answer
 	refusal  atomic.Pointer[string] // the last answer 503
 }
@@ -101,13 +103,16 @@ func (c *client) sendTo(addr, method, path, key string, body any) (int, []byte, 
 	got, err := io.ReadAll(res.Body)
 	if res.Header.Get("Idempotency-Replayed") == "true" {
 		c.replayed.Add(1)
+		if _, told := c.doubted.Load(key); !told {
+			c.lost.Add(1)
+		}
 	}
 	if res.StatusCode == http.StatusServiceUnavailable {
 		text := string(got)
 		c.refusal.Store(&text)
 		c.refused.Add(1)
 		if strings.Contains(text, "Idempotency-Key") {
-			c.doubted.Add(1)
+			c.doubted.Store(key, true)
 		}
 		if res.Header.Get("Retry-After") == "" {
 			c.t.Errorf("%s %s: 503 without Retry-After: %s", method, path, got)

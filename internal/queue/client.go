@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	dialTimeout  = 2 * time.Second
+	dialTimeout  = 2 * time.Second // of an attempt; a Cluster's client makes up to four
 	readTimeout  = 3 * time.Second
 	writeTimeout = 3 * time.Second
 	poolTimeout  = 2 * time.Second

@@ -92,7 +92,7 @@ func (c *cluster) gaps() (stop func() map[string]time.Duration) {
 	}
 }
 
-// stamp of who released or took a Lease; both have the node's clock.
+// stamp of who released or is about to take a Lease, before the call that does it; both have the node's clock.
 func stamp(t *metav1.MicroTime) time.Time {
 	if t == nil {
 		return time.Now()

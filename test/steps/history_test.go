@@ -24,6 +24,7 @@ type write struct {
 	version chat.Version // of an edit
 	acked   bool         // else its outcome is not known
 	risk    bool         // Redis was lost while it was not stored: it may be lost, too
+	stopped bool         // sent by the pod that is stopped at the step, which may send it after the loss
 }
 
 func (w *write) String() string {
@@ -63,7 +64,7 @@ func (h *history) add(begun *write, w write, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.writes = slices.DeleteFunc(h.writes, func(o *write) bool { return o == begun })
-	w.risk = w.risk || begun.risk // Redis was lost meanwhile
+	w.risk = w.risk || (begun.risk && !w.stopped) // Redis was lost meanwhile
 	var told *chat.Error
 	switch {
 	case err == nil:

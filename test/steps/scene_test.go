@@ -259,11 +259,11 @@ func (s *scene) newKey() chat.Idempotency {
 }
 
 func (s *scene) chat(p *pod, key chat.Idempotency) int64 {
-	w := write{kind: 'c', key: key}
+	w := write{kind: 'c', key: key, stopped: p == s.a}
 	begun := s.h.begin(w)
 	var err error
 	w.number, _, err = p.send(s.t, s.h, &w)
-	w.risk = p == s.a && s.h.lostSince()
+	w.risk = w.stopped && s.h.lostSince()
 	s.h.add(begun, w, err)
 	return w.number
 }
@@ -273,24 +273,24 @@ func (s *scene) post(p *pod, c int64, what string, key chat.Idempotency) int64 {
 }
 
 func (s *scene) postBody(p *pod, c int64, body string, key chat.Idempotency) int64 {
-	w := write{kind: 'm', chat: c, body: body, key: key}
+	w := write{kind: 'm', chat: c, body: body, key: key, stopped: p == s.a}
 	begun := s.h.begin(w)
 	var err error
 	w.number, _, err = p.send(s.t, s.h, &w)
-	w.risk = p == s.a && s.h.lostSince()
+	w.risk = w.stopped && s.h.lostSince()
 	s.h.add(begun, w, err)
 	return w.number
 }
 
 func (s *scene) edit(p *pod, c, n int64) {
-	w := write{kind: 'e', chat: c, number: n, body: s.h.body(fmt.Sprintf("edit of %d", n))}
+	w := write{kind: 'e', chat: c, number: n, body: s.h.body(fmt.Sprintf("edit of %d", n)), stopped: p == s.a}
 	begun := s.h.begin(w)
 	m, err := again(s.t, func() (chat.Message, error) { return p.store.EditMessage(s.t.Context(), s.h.token, c, n, w.body) })
 	w.version = m.Version
 	if err != nil {
 		w.version = 0
 	}
-	w.risk = p == s.a && s.h.lostSince()
+	w.risk = w.stopped && s.h.lostSince()
 	s.h.add(begun, w, err)
 }
 
