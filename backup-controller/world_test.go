@@ -17,7 +17,6 @@ import (
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"chat-system/backup-controller/v1alpha1"
@@ -41,7 +40,7 @@ func setup(t *testing.T) *world {
 	t.Helper()
 	server := kubernetes.Start(t)
 	install.Do(func() {
-		if _, err := envtest.InstallCRDs(server.Config, envtest.CRDInstallOptions{Paths: []string{"../charts/chat-system/crds"}, MaxTime: 2 * time.Minute}); err != nil {
+		if err := server.Install("../charts/chat-system/crds"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -293,13 +293,13 @@ func (r *restore) closed(ctx context.Context, p int, kind phase, done *int) erro
 	failpoint.Hit(r.f.queue, "restore.drained")
 	n := 0
 	for es, err := range r.batches(ctx, p, kind) {
-		if n++; err == nil && n <= *done {
+		if err != nil {
+			return err
+		}
+		if n++; n <= *done {
 			continue
 		}
-		if err == nil {
-			err = r.store(ctx, p, c, es)
-		}
-		if err != nil {
+		if err := r.store(ctx, p, c, es); err != nil {
 			return err
 		}
 		*done = n

@@ -7,12 +7,10 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"chat-system/internal/enginetest/kubernetes"
 )
@@ -59,7 +57,7 @@ func apiServer(t *testing.T) *kubernetes.Server {
 		for name, folder := range definitions {
 			paths = append(paths, filepath.Join(module(t, name), folder))
 		}
-		_, errInstalled = envtest.InstallCRDs(server.Config, envtest.CRDInstallOptions{Paths: paths, MaxTime: 2 * time.Minute})
+		errInstalled = server.Install(paths...)
 	})
 	if errInstalled != nil {
 		t.Fatal(errInstalled)

@@ -64,7 +64,10 @@ func (h *history) add(begun *write, w write, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.writes = slices.DeleteFunc(h.writes, func(o *write) bool { return o == begun })
-	w.risk = w.risk || (begun.risk && !w.stopped) // Redis was lost meanwhile
+	w.risk = begun.risk // Redis was lost meanwhile
+	if w.stopped {
+		w.risk = h.gone
+	}
 	var told *chat.Error
 	switch {
 	case err == nil:
@@ -110,13 +113,6 @@ func (h *history) free() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.accepted = true
-}
-
-// lostSince says that Redis was lost since then.
-func (h *history) lostSince() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.gone
 }
 
 // row of a table, or the zero row.

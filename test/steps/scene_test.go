@@ -263,7 +263,6 @@ func (s *scene) chat(p *pod, key chat.Idempotency) int64 {
 	begun := s.h.begin(w)
 	var err error
 	w.number, _, err = p.send(s.t, s.h, &w)
-	w.risk = w.stopped && s.h.lostSince()
 	s.h.add(begun, w, err)
 	return w.number
 }
@@ -277,7 +276,6 @@ func (s *scene) postBody(p *pod, c int64, body string, key chat.Idempotency) int
 	begun := s.h.begin(w)
 	var err error
 	w.number, _, err = p.send(s.t, s.h, &w)
-	w.risk = w.stopped && s.h.lostSince()
 	s.h.add(begun, w, err)
 	return w.number
 }
@@ -290,7 +288,6 @@ func (s *scene) edit(p *pod, c, n int64) {
 	if err != nil {
 		w.version = 0
 	}
-	w.risk = w.stopped && s.h.lostSince()
 	s.h.add(begun, w, err)
 }
 

@@ -89,6 +89,12 @@ func Start(t *testing.T) *Server {
 	return &Server{Config: config, Clients: clients, Namespace: ns.Name}
 }
 
+// Install makes the kinds that files, or the files of folders, define. Two at once would make the same definition.
+func (s *Server) Install(paths ...string) error {
+	_, err := envtest.InstallCRDs(s.Config, envtest.CRDInstallOptions{Paths: paths, MaxTime: 2 * time.Minute})
+	return err
+}
+
 // User gives the credentials of a user who may do nothing until a test lets it.
 func (s *Server) User(t *testing.T, name string) *rest.Config {
 	t.Helper()
