@@ -272,6 +272,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 		b.until("all is told", func() bool { // the lag at the very end, once the cursor has moved
 			v := values(t, r)
 			return v[`chat_flush_rows_total{kind="document",sink="search"}`] >= 2 && v[`chat_flush_lag_seconds{sink="search"}`] > 0 &&
+				v[`chat_flush_rows_total{kind="chat",sink="mysql"}`] >= 1 && v[`chat_flush_lag_seconds{sink="mysql"}`] > 0 &&
 				v[`chat_flush_rows_total{kind="edit",sink="mysql"}`] >= 2 && v[`chat_dead_lettered_writes_total{reason="no_row",sink="mysql"}`] >= 1
 		})
 		after := values(t, r)

@@ -126,6 +126,9 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 		if len(w.buffer) == 0 {
+			if more {
+				continue // it was opened, or the cursor moved: what was written before that rings no bell again
+			}
 			return idle, w.makeRoom(ctx)
 		}
 		if wait := w.f.MaxWait - time.Since(w.first); !w.due() && wait > 0 {
