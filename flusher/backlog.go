@@ -76,7 +76,7 @@ func (b *backlog) look(above chat.Version, seen queue.Backlog, now time.Time) {
 	}
 	switch {
 	case b.index >= 0 || seen.Added < 0:
-	case above == b.at && seen.Above == 0:
+	case b.at == seen.Last || (above == b.at && seen.Above == 0): // at the end: it passed all that was ever added
 		b.index = seen.Added
 	case b.probe <= b.at || seen.Added < b.ordinal:
 		b.probe, b.ordinal = seen.Last, seen.Added

@@ -32,7 +32,10 @@ func (s *stream) above(v chat.Version) []queue.Entry {
 	return nil
 }
 
-func (s *stream) look(b *backlog) {
+func (s *stream) look(b *backlog) { s.lookMeanwhile(b, func() {}) }
+
+// lookMeanwhile looks, and lets something happen until the answer has come.
+func (s *stream) lookMeanwhile(b *backlog, meanwhile func()) {
 	at, _ := b.position()
 	seen := queue.Backlog{Millis: 500, Length: int64(len(s.entries)), Added: s.added, Above: -1}
 	if n := len(s.entries); n > 0 {
@@ -43,6 +46,7 @@ func (s *stream) look(b *backlog) {
 	} else {
 		seen.Above = 0
 	}
+	meanwhile()
 	b.look(at, seen, time.UnixMilli(500+int64(s.behind)))
 }
 
@@ -91,6 +95,14 @@ func TestABacklogKnowsWhatWaits(t *testing.T) {
 	s.add(queue.MessageCreated, 3)
 	s.look(b)
 	is("what came since is known", 3, 1110)
+
+	b.place(0)
+	s.add(queue.MessageCreated, 1)
+	s.lookMeanwhile(b, func() { b.place(s.entries[len(s.entries)-1].Version) })
+	is("it is filled while Redis answers", 0, 0)
+	s.add(queue.MessageCreated, 2)
+	s.look(b)
+	is("what came since is known again", 2, 1114)
 
 	b.leave()
 	if _, _, ok := b.behind(now); ok {

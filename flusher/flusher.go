@@ -92,7 +92,9 @@ func (f *Flusher) Run(ctx context.Context) {
 			wg.Go(func() { f.lead(ctx, shard) })
 		}
 	}
-	wg.Go(func() { f.watch(ctx) })
+	changed := make(chan struct{}, 1)
+	wg.Go(func() { f.watch(ctx, changed) })
+	wg.Go(func() { f.look(ctx, changed) })
 	wg.Go(func() { f.janitor(ctx) })
 	wg.Go(func() { f.census(ctx) })
 	if f.sinks != nil {
@@ -138,22 +140,35 @@ func (f *Flusher) led() []int {
 // chief says whether this process does what one process is to do for all: it leads the first partition.
 func (f *Flusher) chief() bool { return f.workers[0].leads.Load() }
 
-// watch looks at the end of every stream and wakes the workers for which something is new.
-func (f *Flusher) watch(ctx context.Context) {
-	seen := make([]chat.Version, f.Partitions)
-	var told []int // partitions that are among the metrics
-	tick, second := time.NewTicker(max(f.MaxWait/4, 5*time.Millisecond)), time.NewTicker(lookEvery)
-	defer tick.Stop()
+// look sees, and tells, what is for people and metrics; at once after what is led has changed. A Redis that hangs holds it up
+// and not the workers.
+func (f *Flusher) look(ctx context.Context, changed <-chan struct{}) {
+	second := time.NewTicker(lookEvery)
 	defer second.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-changed:
+			f.lookAtBacklogs(ctx, f.led())
 		case <-second.C:
 			f.lookAtMemory(ctx)
 			f.lookAtBacklogs(ctx, f.led())
 			f.tell(ctx, f.led())
-			continue
+		}
+	}
+}
+
+// watch looks at the end of every stream and wakes the workers for which something is new.
+func (f *Flusher) watch(ctx context.Context, changed chan<- struct{}) {
+	seen := make([]chat.Version, f.Partitions)
+	var told []int // partitions that are among the metrics
+	tick := time.NewTicker(min(max(f.MaxWait/4, 5*time.Millisecond), 25*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
 		case <-tick.C:
 		}
 		led := f.led()
@@ -163,7 +178,10 @@ func (f *Flusher) watch(ctx context.Context) {
 			}
 		}
 		if !slices.Equal(led, told) {
-			f.lookAtBacklogs(ctx, led)
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
 		}
 		told = led
 		if len(led) == 0 {
@@ -172,8 +190,11 @@ func (f *Flusher) watch(ctx context.Context) {
 		short, cancel := context.WithTimeout(ctx, redisTime)
 		depths, err := f.queue.Depths(short, led)
 		cancel()
-		if err != nil {
-			continue // the workers say so when they read
+		if err != nil { // of one node, perhaps: the workers find out, and say so
+			for _, p := range led {
+				f.workers[p].wake()
+			}
+			continue
 		}
 		for i, d := range depths {
 			p := led[i]

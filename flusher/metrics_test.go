@@ -248,8 +248,9 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 			return err == nil && !slices.ContainsFunc(cursors, func(c db.FlushCursor) bool { return c.State != db.StateFollow })
 		})
 		b.until("every partition is known", func() bool { // its cursor is read by a worker of its own
-			n, err := testutil.GatherAndCount(r, "chat_flush_cursor_timestamp_seconds")
-			return err == nil && n == 2*partitions
+			cursors, err := testutil.GatherAndCount(r, "chat_flush_cursor_timestamp_seconds")
+			streams, err2 := testutil.GatherAndCount(r, "chat_queue_stream_entries")
+			return err == nil && err2 == nil && cursors == 2*partitions && streams == partitions
 		})
 		before := values(t, r)
 		for name, v := range before {

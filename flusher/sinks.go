@@ -13,7 +13,10 @@ import (
 	"chat-system/internal/search"
 )
 
-const sinkList = 5 * time.Second // how often new indexes are looked for
+const (
+	sinkList  = 5 * time.Second // how often new indexes are looked for
+	sinkFirst = time.Second     // and the first one, which the chief is about to make
+)
 
 // Indexes are the search indexes that are written: each is a sink of its own, named as the index is.
 type Indexes interface {
@@ -84,8 +87,8 @@ func (s *sinks) run(ctx context.Context) {
 	running := map[string]context.CancelFunc{}
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	tick := time.NewTicker(sinkList)
-	defer tick.Stop()
+	timer := time.NewTimer(sinkList)
+	defer timer.Stop()
 	for {
 		var lacking error
 		if s.f.chief() {
@@ -109,13 +112,18 @@ func (s *sinks) run(ctx context.Context) {
 		if !s.f.chief() { // at the end: what hangs holds up nothing
 			s.learn(ctx)
 		}
+		next := sinkList
+		if len(names) == 0 && lacking == nil && err == nil {
+			next = sinkFirst
+		}
+		timer.Reset(next)
 		select {
 		case <-ctx.Done():
 			for _, cancel := range running {
 				cancel()
 			}
 			return
-		case <-tick.C:
+		case <-timer.C:
 		case <-s.bell:
 		}
 	}
