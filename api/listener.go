@@ -55,8 +55,8 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 func (l *listener) leave() {
-	l.open.Add(-1)
 	l.server.metrics.connections.Dec()
+	l.open.Add(-1)
 }
 
 var errCrowded = &problem{kind: kindUnavailable, detail: "Too many connections are open. Nothing was done.", retry: retrySeconds}

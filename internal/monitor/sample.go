@@ -33,7 +33,7 @@ type sample struct {
 	Engines    []engine       `json:"engines"`
 	Durability []string       `json:"durability"` // what weakens it, a sentence each
 	Letters    map[string]int `json:"dead_letters"`
-	Empty      bool           `json:"empty"` // no message was ever stored
+	Empty      *bool          `json:"empty"` // no message was ever stored; null: that is not known
 	Findings   []finding      `json:"findings"`
 }
 
@@ -175,7 +175,9 @@ func (s *sampler) take(ctx context.Context) *sample {
 	storing, known := s.askDatabase(ctx)
 	caching, answer := s.askRedis(ctx)
 	now.Letters, _ = s.letters.get(ctx, s.DB)
-	now.Empty = !s.written && known
+	if s.written || known {
+		now.Empty = new(!s.written)
+	}
 	wg.Wait()
 	now.Engines = []engine{caching, storing, searching}
 	if s.Durability != nil {

@@ -284,7 +284,7 @@
     const details = $('first');
     let empty = null;
     function welcome(now) {
-      if (now.empty === empty) return;
+      if (now.empty === null || now.empty === empty) return;
       if (empty === null) details.open = now.empty;
       if (empty === true) put(details.querySelector('h2'), 'The first message is there. Send another one');
       else if (!now.empty) put(details.querySelector('h2'), 'Send a message');
