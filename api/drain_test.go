@@ -169,11 +169,14 @@ func TestTooManyConnections(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; { // until the server has noticed
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); ; <-tick.C { // until the server has noticed
 		fourth, fourthIn := connect(t, b.addr)
 		if r, _ := exchange(t, fourth, fourthIn, getHealth); r.StatusCode == http.StatusOK {
 			break
 		}
+		_ = fourth.Close() // only so many are told at once
 		if time.Now().After(deadline) {
 			t.Fatal("no connection becomes free")
 		}

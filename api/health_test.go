@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -48,6 +49,7 @@ func TestReadiness(t *testing.T) {
 		if c.drain {
 			health.Drain()
 		}
+		begun := time.Now()
 		for _, url := range []string{b.url, ops.URL} {
 			r, body := ask(t, "GET", url+"/readyz", "")
 			var got struct {
@@ -71,7 +73,7 @@ func TestReadiness(t *testing.T) {
 		if ready := testutil.ToFloat64(health.Collector()); (ready == 1) != (c.want == 200) {
 			t.Errorf("%s, draining %v: chat_ready is %v", c.status, c.drain, ready)
 		}
-		if n := readiness.asked.Load(); n != 1 {
+		if n := readiness.asked.Load(); n != 1 && time.Since(begun) < time.Second {
 			t.Errorf("looked %d times within a second", n)
 		}
 		ops.Close()

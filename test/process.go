@@ -195,7 +195,7 @@ func (r *record) tail() string {
 func run(t *testing.T, env []string, args ...string) (string, error) {
 	t.Helper()
 	program := chatProgram(t) // the first one is built, which may take longer
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), env...)

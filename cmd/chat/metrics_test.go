@@ -48,9 +48,11 @@ func TestTheMetricsAreThoseOfTheDocument(t *testing.T) {
 			case "api":
 				return before[command][`chat_redis_durability{mode="always"}`] == 1 && before[command][`chat_mysql_durability{mode="synced"}`] == 1
 			case "local":
-				return has["chat_flush_cursor_timestamp_seconds"] == 2 && has["chat_queue_depth_entries"] == 2 && has["chat_dead_letters"] > 0
+				return has["chat_flush_cursor_timestamp_seconds"] == 2 && has["chat_queue_depth_entries"] == 2 && has["chat_dead_letters"] == 5 &&
+					has["chat_queue_stream_entries"] == 1
 			}
-			return has["chat_flush_cursor_timestamp_seconds"] == 4 && has["chat_queue_depth_entries"] == 1 && has["chat_dead_letters"] > 0 &&
+			return has["chat_flush_cursor_timestamp_seconds"] == 4 && has["chat_queue_depth_entries"] == 1 && has["chat_dead_letters"] == 5 &&
+				has["chat_queue_stream_entries"] == 4 &&
 				before[command]["chat_redis_memory_used_bytes"] > 0
 		})
 		if command != "flusher" {

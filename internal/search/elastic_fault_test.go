@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"chat-system/internal/chat"
+	"chat-system/internal/enginetest"
 )
 
 // withServer gives an Elastic whose only node is the handler.
@@ -176,7 +176,7 @@ func TestElasticIsNotReadyBeforeItsShards(t *testing.T) {
 
 func TestElasticUnreachable(t *testing.T) {
 	t.Parallel()
-	e := withNodes(t, unusedURL(t))
+	e := withNodes(t, "http://"+enginetest.FreeAddr(t))
 	if _, err := e.Put(t.Context(), messages(newScope(), "cat")); err == nil || errors.Is(err, ErrBusy) {
 		t.Errorf("Put: %v", err)
 	}
@@ -186,17 +186,6 @@ func TestElasticUnreachable(t *testing.T) {
 	if err := e.Ready(t.Context()); err == nil {
 		t.Error("ready")
 	}
-}
-
-// unusedURL is one where nobody listens.
-func unusedURL(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return "http://" + l.Addr().String()
 }
 
 func TestElasticTimeouts(t *testing.T) {
@@ -230,7 +219,7 @@ func TestElasticFailover(t *testing.T) {
 	t.Cleanup(good.Close)
 	leaving := httptest.NewServer(answer(503, `{}`))
 	t.Cleanup(leaving.Close)
-	for name, bad := range map[string]string{"down": unusedURL(t), "leaving": leaving.URL} {
+	for name, bad := range map[string]string{"down": "http://" + enginetest.FreeAddr(t), "leaving": leaving.URL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := withNodes(t, bad, good.URL)

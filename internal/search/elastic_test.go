@@ -78,7 +78,7 @@ func TestElasticConforms(t *testing.T) {
 func TestElasticFindsWithinTwoSeconds(t *testing.T) {
 	t.Parallel()
 	e, _ := ensured(t)
-	for range 5 { // the machine does other things, too
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); { // the machine does other things, too
 		scope, begin := newScope(), time.Now()
 		put(t, engine{e, func(*testing.T) {}}, messages(scope, "the cat")...) // without a refresh of ours
 		eventually(t, 30*time.Second, func() bool { return len(find(t, e, scope, "cat").Hits) == 1 })
@@ -86,7 +86,7 @@ func TestElasticFindsWithinTwoSeconds(t *testing.T) {
 			return
 		}
 	}
-	t.Error("it takes two seconds, each time")
+	t.Error("it takes two seconds, each time for a minute")
 }
 
 // eventually waits until something holds, which it asks for again and again.

@@ -124,12 +124,19 @@ func (c *cluster) ended(kind, name, phase string) object {
 	return o
 }
 
+// backupFiles lists what the volume holds, but for what a pod that was killed left unfinished until the next pruning.
+func (c *cluster) backupFiles() []string {
+	c.t.Helper()
+	return slices.DeleteFunc(strings.Fields(c.shell("ls -A /backups")), func(file string) bool { return strings.HasPrefix(file, ".unfinished-") })
+}
+
 // lose backs up what is queued, loses Redis with its volume under load, and brings it back while the load goes on.
 func (c *cluster) lose() {
 	c.t.Helper()
 	c.start("loss", "TestLossInCluster")
-	c.until("the load under which Redis is lost has rows", func() bool {
-		return c.countsOf("loss").Acknowledged > 500 && c.sql("SELECT COUNT(*) FROM messages "+ofLoss) != "0"
+	c.until("the load under which Redis is lost has rows, also of all its chats", func() bool {
+		return c.countsOf("loss").Acknowledged > 500 && c.sql("SELECT COUNT(*) FROM messages "+ofLoss) != "0" &&
+			c.sql("SELECT COUNT(*) >= 4 FROM chats "+ofLoss) == "1"
 	})
 	c.scale("flusher", 0)
 	c.start("queued", "TestQueuedInCluster")
@@ -144,8 +151,7 @@ func (c *cluster) lose() {
 	if b := c.ended("redisbackup", "by-hand", "Completed"); b.Status.VerifiedAt == "" || b.Status.Entries < queuedMessages {
 		c.t.Errorf("the backup by hand: %+v", b.Status)
 	}
-	unfinished := func(file string) bool { return strings.HasPrefix(file, ".unfinished-") } // of the pod that was killed, until the next pruning
-	if left := slices.DeleteFunc(strings.Fields(c.shell("ls -A /backups")), unfinished); len(left) != 2*len(c.all()) {
+	if left := c.backupFiles(); len(left) != 2*len(c.all()) {
 		c.t.Errorf("in the volume of %d backups lie %q", len(c.all()), left)
 	}
 
@@ -280,7 +286,7 @@ func (c *cluster) delete() {
 	c.until("its data is deleted", func() bool {
 		return c.kubectl("get", "configmap", schedule+"-backup-records", "--output=jsonpath={.data.by-hand-again}") == ""
 	})
-	if left := c.shell("ls -A /backups"); strings.TrimSpace(left) != "" {
+	if left := c.backupFiles(); len(left) > 0 {
 		c.t.Errorf("what was deleted is there: %s", left)
 	}
 }
