@@ -55,7 +55,7 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 func (l *listener) leave() {
-	l.server.metrics.connections.Dec()
+	l.server.metrics.connections.Dec() // before who takes the place counts itself
 	l.open.Add(-1)
 }
 

@@ -163,6 +163,7 @@ func (f *Flusher) look(ctx context.Context, changed <-chan struct{}) {
 func (f *Flusher) watch(ctx context.Context, changed chan<- struct{}) {
 	seen := make([]chat.Version, f.Partitions)
 	var told []int // partitions that are among the metrics
+	// The thresholds count before a long MaxWait ends.
 	tick := time.NewTicker(min(max(f.MaxWait/4, 5*time.Millisecond), 25*time.Millisecond))
 	defer tick.Stop()
 	for {

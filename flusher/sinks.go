@@ -109,14 +109,14 @@ func (s *sinks) run(ctx context.Context) {
 				delete(running, name)
 			}
 		}
-		if !s.f.chief() { // at the end: what hangs holds up nothing
-			s.learn(ctx)
-		}
 		next := sinkList
 		if len(names) == 0 && lacking == nil && err == nil {
 			next = sinkFirst
 		}
 		timer.Reset(next)
+		if !s.f.chief() { // at the end: what hangs holds up nothing
+			s.learn(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			for _, cancel := range running {

@@ -126,8 +126,8 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 		if len(w.buffer) == 0 {
-			if more {
-				continue // it was opened, or the cursor moved: what was written before that rings no bell again
+			if more { // it was opened: what was written before rings no bell again. Who opened it may have a step to do yet
+				return rand.N(minPause), nil //nolint:gosec // no secret
 			}
 			return idle, w.makeRoom(ctx)
 		}

@@ -240,7 +240,7 @@ type numbers struct {
 	Engines  []struct{ Name, Status string }
 	Findings []struct{ Text, Advice string }
 	Letters  map[string]int `json:"dead_letters"`
-	Empty    bool
+	Empty    *bool
 	History  []struct{ At int64 }
 }
 

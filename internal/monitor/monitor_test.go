@@ -82,22 +82,28 @@ func TestWhoMayLook(t *testing.T) {
 func TestGuessingIsBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
-	guess := func() int {
-		last := 0
-		for range 15 {
+	guess := func() {
+		t.Helper()
+		begun := time.Now()
+		for taken := 0; ; taken++ { // ten in a minute, by Redis and by this process, which counts where Redis is slow; each comes back in six seconds
 			r := b.submit("/monitor/sign-in", url.Values{"token": {"wrong"}})
-			if last = r.StatusCode; last == http.StatusTooManyRequests && r.Header.Get("Retry-After") == "" {
-				t.Error("no Retry-After")
+			if r.StatusCode == http.StatusTooManyRequests {
+				if r.Header.Get("Retry-After") == "" {
+					t.Error("no Retry-After")
+				}
+				return
+			}
+			if most := 20 + int(time.Since(begun)/(6*time.Second)); taken > most {
+				t.Fatalf("%d guesses are taken", taken)
 			}
 		}
-		return last
 	}
-	// Fifteen guesses are enough, unless they take so long that another is free again.
-	b.eventually("neither a guess nor the right token among guesses is taken", func() bool {
-		return guess() == http.StatusTooManyRequests && b.submit("/monitor/sign-in", url.Values{"token": {adminToken}}).StatusCode == http.StatusTooManyRequests
+	b.eventually("the right token among guesses is refused", func() bool { // unless they take so long that one comes back
+		guess()
+		return b.submit("/monitor/sign-in", url.Values{"token": {adminToken}}).StatusCode == http.StatusTooManyRequests
 	})
 	b.redis.Kill()
-	b.eventually("nor are they without Redis", func() bool { return guess() == http.StatusTooManyRequests })
+	guess()
 }
 
 func TestAnOpenPageIsForThisMachineAlone(t *testing.T) {
@@ -254,7 +260,7 @@ func TestNumbersMove(t *testing.T) {
 	b.signIn()
 	b.eventually("the engines answer, and nothing is there", func() bool {
 		n := b.data()
-		return n.Empty && n.waiting() == 0 && n.engine("Redis") == "ok" && n.engine("MySQL") == "ok" && n.engine("Elasticsearch") == "off" && len(n.Partitions) == partitions
+		return n.Empty != nil && *n.Empty && n.waiting() == 0 && n.engine("Redis") == "ok" && n.engine("MySQL") == "ok" && n.engine("Elasticsearch") == "off" && len(n.Partitions) == partitions
 	})
 	token := b.newApplication("a")
 	const many = 300
@@ -268,7 +274,7 @@ func TestNumbersMove(t *testing.T) {
 	b.flush()
 	b.eventually("it is flushed", func() bool {
 		n := b.data()
-		return n.waiting() == 0 && n.Flushed != nil && *n.Flushed == *n.Accepted && !n.Empty && len(n.History) > 1
+		return n.waiting() == 0 && n.Flushed != nil && *n.Flushed == *n.Accepted && n.Empty != nil && !*n.Empty && len(n.History) > 1
 	})
 }
 
@@ -355,9 +361,9 @@ func TestABrokenEngineIsShownAndTheRestStays(t *testing.T) {
 	b.redis.Resume()
 	b.eventually("Redis is back", func() bool { return b.data().engine("Redis") == "ok" })
 	b.mysql.Kill()
-	b.eventually("MySQL is gone", func() bool {
+	b.eventually("MySQL is gone, and nobody knows whether there is a message", func() bool {
 		n := b.data()
-		return n.engine("MySQL") == "failed" && n.engine("Redis") == "ok" && n.Accepted != nil
+		return n.engine("MySQL") == "failed" && n.Empty == nil && n.engine("Redis") == "ok" && n.Accepted != nil
 	})
 	if r := b.get("/monitor/dead-letters"); r.StatusCode != http.StatusServiceUnavailable || strings.Contains(r.body, "127.0.0.1") {
 		t.Errorf("dead letters without MySQL: %d %s", r.StatusCode, r.body)

@@ -285,7 +285,7 @@
     let empty = null;
     function welcome(now) {
       if (now.empty === null || now.empty === empty) return;
-      if (empty === null) details.open = now.empty;
+      if (empty === null && now.empty) details.open = true; // later the reader opens and closes it
       if (empty === true) put(details.querySelector('h2'), 'The first message is there. Send another one');
       else if (!now.empty) put(details.querySelector('h2'), 'Send a message');
       empty = now.empty;
