@@ -21,13 +21,17 @@ func TestTheListTellsOfEveryBackup(t *testing.T) {
 	w.must(reader.List(t.Context(), &v1alpha1.RedisBackupList{})) // what it has to learn of the API server takes longer than a cache
 	handler := list(reader)
 	ask := func() (all []backup.Manifest) {
-		var answer *httptest.ResponseRecorder
-		for tries := 0; tries == 0 || answer.Code == http.StatusServiceUnavailable && tries < 30; tries++ { // it gives the API server a second
-			answer = httptest.NewRecorder()
+		for range 30 {
+			answer := httptest.NewRecorder()
 			handler(answer, httptest.NewRequestWithContext(t.Context(), "GET", "/backups", nil))
+			if answer.Code == http.StatusServiceUnavailable {
+				continue // it gives the API server a second
+			}
+			w.must(json.Unmarshal(answer.Body.Bytes(), &all))
+			return all
 		}
-		w.must(json.Unmarshal(answer.Body.Bytes(), &all))
-		return all
+		t.Fatal("it is not available")
+		return nil
 	}
 	if all := ask(); all == nil || len(all) != 0 {
 		t.Errorf("without any: %v", all)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,22 +44,22 @@ func TestAScheduleMakesTheVolumeThatIsNotThere(t *testing.T) {
 	}
 }
 
-// theirs is a volume that is not made here.
-func theirs(w *world, size string) *corev1.PersistentVolumeClaim {
+// claimOf asks for a volume as somebody else would.
+func (w *world) claimOf(size string) *corev1.PersistentVolumeClaim {
 	return &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "backups", Namespace: w.Namespace}, Spec: corev1.PersistentVolumeClaimSpec{
 		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
 		Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(size)}},
 	}}
 }
 
-// admits waits until the API server would take a volume, or would not: a while after its quota has changed.
-func (w *world) admits(v *corev1.PersistentVolumeClaim, so bool) {
+// awaitAdmission waits until the API server would take a volume, or forbids it: a while after its quota has changed.
+func (w *world) awaitAdmission(v *corev1.PersistentVolumeClaim, taken bool) {
 	w.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	var err error
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
-		if err = w.Create(w.t.Context(), v.DeepCopy(), client.DryRunAll); (err == nil) == so {
+		if err = w.Create(w.t.Context(), v.DeepCopy(), client.DryRunAll); taken && err == nil || !taken && apierrors.IsForbidden(err) {
 			return
 		}
 	}
@@ -68,7 +69,7 @@ func (w *world) admits(v *corev1.PersistentVolumeClaim, so bool) {
 func TestAVolumeOfSomebodyElseIsUsedAsItIs(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	theirs := theirs(w, "5Gi")
+	theirs := w.claimOf("5Gi")
 	w.must(w.Create(t.Context(), theirs))
 	w.schedule("s", volume("1Gi"))
 	w.settle()
@@ -88,7 +89,7 @@ func TestAVolumeThatCannotBeMadeIsTold(t *testing.T) {
 	w.must(w.Create(t.Context(), quota))
 	quota.Status.Hard, quota.Status.Used = quota.Spec.Hard, corev1.ResourceList{corev1.ResourceRequestsStorage: resource.MustParse("0")}
 	w.must(w.Status().Update(t.Context(), quota)) // as its controller does
-	w.admits(theirs(w, "2Gi"), false)
+	w.awaitAdmission(w.claimOf("2Gi"), false)
 	s := w.schedule("s", volume("2Gi"))
 	if err := w.pass(); err == nil {
 		t.Error("it is not tried again")
@@ -98,7 +99,7 @@ func TestAVolumeThatCannotBeMadeIsTold(t *testing.T) {
 		t.Errorf("%+v", s.Status)
 	}
 	w.must(w.Delete(t.Context(), quota))
-	w.admits(theirs(w, "2Gi"), true)
+	w.awaitAdmission(w.claimOf("2Gi"), true)
 	w.settle()
 	if s = read(w, "s", s); !meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionReady) {
 		t.Errorf("%+v", s.Status)

@@ -124,7 +124,7 @@ func (c *cluster) ended(kind, name, phase string) object {
 	return o
 }
 
-// backupFiles lists what the volume holds, but for what a pod that was killed left unfinished until the next pruning.
+// backupFiles lists what the volume holds, but for what a pod that was killed left unfinished: it stays for a day.
 func (c *cluster) backupFiles() []string {
 	c.t.Helper()
 	return slices.DeleteFunc(strings.Fields(c.shell("ls -A /backups")), func(file string) bool { return strings.HasPrefix(file, ".unfinished-") })
