@@ -54,6 +54,16 @@ type span struct{ from, to time.Time }
 
 func (s span) length() time.Duration { return s.to.Sub(s.from) }
 
+// longestOf gives how long the longest took of those that were under way in the span.
+func (s span) longestOf(others []span) (longest time.Duration) {
+	for _, o := range others {
+		if o.from.Before(s.to) && o.to.After(s.from) {
+			longest = max(longest, o.length())
+		}
+	}
+	return longest
+}
+
 // handOvers watches the Leases. When it is stopped it gives when each was led by nobody after it was given back, and how long the
 // API server took for answers meanwhile.
 func (c *cluster) handOvers() (stop func() (without map[string][]span, answers []span)) {
@@ -152,13 +162,7 @@ func (c *cluster) moves(do func()) {
 		var longest time.Duration
 		for _, gap := range spans {
 			longest = max(longest, gap.length())
-			var slowest time.Duration
-			for _, a := range answers {
-				if a.from.Before(gap.to) && a.to.After(gap.from) {
-					slowest = max(slowest, a.length())
-				}
-			}
-			if gap.length() > 2*time.Second+slowest {
+			if slowest := gap.longestOf(answers); gap.length() > 2*time.Second+slowest {
 				c.t.Errorf("%s was led by nobody for %s, where no answer took longer than %s", name, gap.length(), slowest)
 			}
 		}
